@@ -1,0 +1,43 @@
+import type { Delivery } from '@event-bus/transport';
+
+/** The right to handle a stream of an ordered group, proven inside every handler's transaction. */
+export interface Lease {
+  readonly stream: string;
+  readonly token: bigint;
+}
+
+/** One delivery that is to be handled, with the number this attempt would have. */
+export interface Work {
+  readonly delivery: Delivery;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** Present in ordered groups. */
+  readonly lease?: Lease;
+}
+
+/**
+ * How a delivery ended.
+ * - `settled`: the inbox says so (handled now, skipped, or handled before): acknowledge it.
+ * - `failed`: the handler threw, timed out or asked to try later: the attempt counts (`counted`), try again after `delayMs`.
+ * - `given-up`: no retry can mend it, or the attempts are used up: record it, leave it pending, hold nobody back.
+ * - `interrupted`: not the event's fault (shutdown, database away, lease lost): nothing counts, hand it back or try again.
+ */
+export type Settlement =
+  | { readonly kind: 'settled'; readonly how: 'done' | 'skipped' | 'duplicate' }
+  | {
+      readonly kind: 'failed';
+      readonly counted: boolean;
+      readonly reason: 'error' | 'timeout' | 'retry-after';
+      readonly error: unknown;
+      readonly delayMs: number;
+    }
+  | { readonly kind: 'given-up'; readonly reason: string; readonly error: unknown }
+  | { readonly kind: 'interrupted'; readonly cause: 'shutdown' | 'database' | 'fenced'; readonly error: unknown };
+
+/** Handles deliveries of one group. Never rejects: every end is a settlement. */
+export interface Dispatcher {
+  /** Handles one delivery in a transaction of its own (`transaction: 'event'`). */
+  handle(work: Work, signal: AbortSignal): Promise<Settlement>;
+  /** Handles several deliveries in one transaction (`transaction: 'batch'`); one settlement per work, in order. */
+  handleTogether(works: readonly Work[], signal: AbortSignal): Promise<Settlement[]>;
+}

@@ -1,0 +1,193 @@
+-- The outbox: an insert-only log that producers write in the transaction of their own data, and the
+-- bookkeeping of the one publisher that carries it to Redis.
+
+create sequence outbox_position as bigint cache 1;
+
+create table outbox_events (
+  position bigint not null,
+  event_id uuid not null default gen_random_uuid(),
+  aggregate_type text not null,
+  aggregate_id text not null,
+  event_type text not null,
+  event_version integer not null default 1,
+  tenant_id text not null,
+  actor_id text not null,
+  payload json not null,
+  headers jsonb not null default '{}',
+  occurred_at timestamptz not null default now(),
+  inserted_at timestamptz not null default clock_timestamp(),
+  slot smallint not null,
+  primary key (position, inserted_at)
+) partition by range (inserted_at);
+
+create index outbox_events_event_id on outbox_events (event_id);
+
+-- Catches what no daily partition covers, so that an insert never fails for want of one.
+create table outbox_events_default partition of outbox_events default;
+
+comment on column outbox_events.position is
+  'Dense; drawn by the trigger after the aggregate''s lock and the transaction''s ID. Commit order within an aggregate.';
+comment on column outbox_events.slot is
+  'First byte of sha256(aggregate_type || '':'' || aggregate_id): chooses the partition of a topic.';
+
+-- Largest payload a producer may insert, in bytes of its JSON text. An operator raises it with CREATE OR REPLACE.
+create function outbox_max_payload_bytes() returns integer
+  language sql immutable parallel safe
+  return 262144;
+
+-- Holds the writers of one aggregate apart until commit, so that positions are drawn in commit order.
+-- For producers in plain SQL: call it before the insert. Other aggregates never wait.
+create function outbox_lock(aggregate_type text, aggregate_id text) returns void
+  language sql volatile
+  begin atomic
+    select pg_advisory_xact_lock(hashtextextended(aggregate_type || ':' || aggregate_id, 0));
+  end;
+
+create function outbox_before_insert() returns trigger
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+  if new.aggregate_type !~ '^[a-z][a-z0-9_.-]*$' then
+    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'aggregate_type',
+      message = format('aggregate_type %L must match ^[a-z][a-z0-9_.-]*$', new.aggregate_type);
+  end if;
+  if new.event_type !~ '^[a-z][a-z0-9_.-]*$' then
+    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'event_type',
+      message = format('event_type %L must match ^[a-z][a-z0-9_.-]*$', new.event_type);
+  end if;
+  if new.aggregate_id !~ '\S' then
+    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'aggregate_id',
+      message = 'aggregate_id must not be empty';
+  end if;
+  if new.tenant_id !~ '\S' then
+    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'tenant_id',
+      message = 'tenant_id must not be empty: every event belongs to a tenant';
+  end if;
+  if new.actor_id !~ '\S' then
+    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'actor_id',
+      message = 'actor_id must not be empty: every event names who caused it';
+  end if;
+  if new.event_version < 1 then
+    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'event_version',
+      message = format('event_version %s must be 1 or more', new.event_version);
+  end if;
+  if octet_length(new.payload::text) > outbox_max_payload_bytes() then
+    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'payload',
+      message = format('payload has %s bytes, more than the %s allowed', octet_length(new.payload::text), outbox_max_payload_bytes()),
+      hint = 'Store the data elsewhere and send a reference, or raise outbox_max_payload_bytes().';
+  end if;
+  if new.inserted_at not between clock_timestamp() - interval '1 hour' and clock_timestamp() + interval '1 hour' then
+    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'inserted_at',
+      message = 'inserted_at is set by the outbox; use occurred_at for when the event happened';
+  end if;
+  new.slot := get_byte(sha256(convert_to(new.aggregate_type || ':' || new.aggregate_id, 'UTF8')), 0);
+  -- The order of the next two lines is what makes gaps decidable: whoever holds a position has an older
+  -- transaction ID than anybody who finds that position missing.
+  perform pg_current_xact_id();
+  new.position := nextval('public.outbox_position');
+  return new;
+end
+$$;
+
+create trigger outbox_before_insert before insert on outbox_events
+  for each row execute function outbox_before_insert();
+
+-- Wakes the publisher only if it sleeps: it holds this lock alone while asleep, and a NOTIFY on every insert
+-- would serialise the commits of all producers. The shared lock is kept until commit, so a publisher that got
+-- the lock and looked once more has missed nobody.
+create function outbox_after_insert() returns trigger
+  language plpgsql security definer set search_path = pg_catalog, public, pg_temp
+as $$
+begin
+  if not pg_try_advisory_xact_lock_shared(1869968482, 2) then
+    perform pg_notify('outbox_wakeup', '');
+  end if;
+  return null;
+end
+$$;
+
+create trigger outbox_after_insert after insert on outbox_events
+  for each statement execute function outbox_after_insert();
+
+create function outbox_refuse_change() returns trigger language plpgsql
+as $$
+begin
+  raise exception using errcode = 'restrict_violation', table = 'outbox_events',
+    message = 'outbox_events is an insert-only log: rows are never updated, and old ones go with their partition';
+end
+$$;
+
+create trigger outbox_refuse_update before update on outbox_events
+  for each statement execute function outbox_refuse_change();
+
+-- Lets a role insert events, and nothing else.
+create function outbox_grant_producer(producer name) returns void language plpgsql
+as $$
+begin
+  execute format(
+    'grant insert (event_id, aggregate_type, aggregate_id, event_type, event_version, tenant_id, actor_id, payload, headers, occurred_at) on outbox_events to %I',
+    producer);
+end
+$$;
+
+-- How far the log is published. One row; `epoch` fences publishers that were replaced without noticing.
+create table outbox_cursor (
+  singleton boolean primary key default true check (singleton),
+  source text,
+  position bigint not null default 0,
+  epoch bigint not null default 0,
+  leader text,
+  led_since timestamptz
+);
+insert into outbox_cursor default values;
+
+-- Positions below the cursor that were not visible when it passed them: their transaction was open or was
+-- rolled back. `xid` was assigned after the snapshot that missed them.
+create table outbox_gaps (
+  first bigint primary key,
+  last bigint not null check (last >= first),
+  xid xid8 not null,
+  system_identifier bigint not null,
+  noted_at timestamptz not null default clock_timestamp()
+);
+
+-- What was written to which stream, in which order. A reconcile that writes a batch again updates its row in
+-- place and keeps its number.
+create table outbox_batches (
+  stream text not null,
+  number bigint not null,
+  positions int8multirange not null,
+  events integer not null,
+  first_id text not null,
+  last_id text not null,
+  last_event_id uuid not null,
+  written_at timestamptz not null default clock_timestamp(),
+  primary key (stream, number)
+);
+
+-- Events that could not be written, and those of their aggregate that wait behind them.
+create table outbox_parked (
+  position bigint primary key,
+  event_id uuid not null unique,
+  aggregate_type text not null,
+  aggregate_id text not null,
+  reason text not null,
+  behind uuid,
+  parked_at timestamptz not null default clock_timestamp(),
+  retry_requested_at timestamptz
+);
+create index outbox_parked_aggregate on outbox_parked (aggregate_type, aggregate_id, position);
+
+create view outbox_status as
+  select
+    e.position, e.event_id, e.aggregate_type, e.aggregate_id, e.event_type, e.tenant_id, e.inserted_at,
+    case
+      when p.position is not null then 'parked'
+      when e.position > c.position then 'pending'
+      when exists (select from outbox_gaps g where e.position between g.first and g.last) then 'pending'
+      else 'published'
+    end as status,
+    p.reason
+  from outbox_events e
+  cross join outbox_cursor c
+  left join outbox_parked p on p.position = e.position;

@@ -1,0 +1,13 @@
+export type { PoolOptions } from './connection.ts';
+export { createDatabase, createPool } from './connection.ts';
+export {
+  MigrationFailedError,
+  SchemaNewerError,
+  SchemaOutdatedError,
+  TopicPartitionsError,
+} from './errors.ts';
+export { assertSchemaIsCurrent, migrate, migrationNames } from './migrate.ts';
+export { ensurePartitions } from './partitions.ts';
+export type { RegisteredGroup, RegisteredTopic } from './registry.ts';
+export { loadGroup, loadGroups, loadTopics, registerGroup, registerTopics } from './registry.ts';
+export type { BusDatabase } from './schema.ts';

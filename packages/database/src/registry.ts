@@ -1,0 +1,114 @@
+import { type Kysely, sql } from 'kysely';
+import { TopicPartitionsError } from './errors.ts';
+import type { BusDatabase } from './schema.ts';
+
+/** A topic as the whole bus knows it. */
+export interface RegisteredTopic {
+  readonly name: string;
+  readonly partitions: number;
+}
+
+/** A consumer group as the whole bus knows it. */
+export interface RegisteredGroup {
+  readonly name: string;
+  readonly topics: readonly string[];
+  readonly ordering: 'none' | 'aggregate';
+  readonly startFrom: 'beginning' | 'now';
+  /** Source -> last position that stood in the streams when a group that starts at 'now' was first registered. */
+  readonly startPositions: ReadonlyMap<string, bigint>;
+  /** The group's retry policy and windows, for operators to see. */
+  readonly policy: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Makes topics known. A topic keeps the number of partitions it was registered with: events of an aggregate
+ * would otherwise change streams.
+ * @throws TopicPartitionsError a topic is registered with another number of partitions.
+ */
+export async function registerTopics(
+  db: Kysely<BusDatabase>,
+  topics: readonly RegisteredTopic[],
+): Promise<void> {
+  if (topics.length === 0) return;
+  await db
+    .insertInto('topics')
+    .values(topics.map(({ name, partitions }) => ({ name, partitions })))
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .execute();
+  const registered = await loadTopics(db);
+  for (const topic of topics) {
+    const partitions = registered.get(topic.name)?.partitions;
+    if (partitions !== topic.partitions) throw new TopicPartitionsError(topic, partitions);
+  }
+}
+
+/** All registered topics by name. */
+export async function loadTopics(db: Kysely<BusDatabase>): Promise<Map<string, RegisteredTopic>> {
+  const rows = await db.selectFrom('topics').select(['name', 'partitions']).execute();
+  return new Map(rows.map((row) => [row.name, row]));
+}
+
+/**
+ * Makes a group known, or renews what is known of it, and returns the registered group. Where it starts is
+ * decided once, by the first registration: later ones keep it.
+ */
+export async function registerGroup(
+  db: Kysely<BusDatabase>,
+  group: RegisteredGroup,
+): Promise<RegisteredGroup> {
+  const row = await db
+    .insertInto('consumer_groups')
+    .values({
+      name: group.name,
+      topics: [...group.topics],
+      ordering: group.ordering,
+      start_from: group.startFrom,
+      start_positions: JSON.stringify(
+        Object.fromEntries([...group.startPositions].map(([source, position]) => [source, String(position)])),
+      ),
+      policy: JSON.stringify(group.policy),
+    })
+    .onConflict((conflict) =>
+      conflict.column('name').doUpdateSet((eb) => ({
+        topics: eb.ref('excluded.topics'),
+        ordering: eb.ref('excluded.ordering'),
+        policy: eb.ref('excluded.policy'),
+        seen_at: sql<Date>`clock_timestamp()`,
+      })),
+    )
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return toRegisteredGroup(row);
+}
+
+/** One registered group, or `undefined`. */
+export async function loadGroup(db: Kysely<BusDatabase>, name: string): Promise<RegisteredGroup | undefined> {
+  const row = await db.selectFrom('consumer_groups').selectAll().where('name', '=', name).executeTakeFirst();
+  return row && toRegisteredGroup(row);
+}
+
+/** All groups ever registered, by name. */
+export async function loadGroups(db: Kysely<BusDatabase>): Promise<RegisteredGroup[]> {
+  const rows = await db.selectFrom('consumer_groups').selectAll().orderBy('name').execute();
+  return rows.map(toRegisteredGroup);
+}
+
+function toRegisteredGroup(row: {
+  name: string;
+  topics: string[];
+  ordering: 'none' | 'aggregate';
+  start_from: 'beginning' | 'now';
+  start_positions: Record<string, string>;
+  policy: Record<string, unknown>;
+}): RegisteredGroup {
+  return {
+    name: row.name,
+    topics: row.topics,
+    ordering: row.ordering,
+    startFrom: row.start_from,
+    startPositions: new Map(
+      Object.entries(row.start_positions).map(([source, position]) => [source, BigInt(position)]),
+    ),
+    policy: row.policy,
+  };
+}

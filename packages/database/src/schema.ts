@@ -1,0 +1,145 @@
+import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+
+/** A bigint column: read as text (exact), written as bigint, number or text. */
+type BigInt64 = ColumnType<string, bigint | number | string, bigint | number | string>;
+type Timestamp = ColumnType<Date, Date | string, Date | string>;
+
+/** The insert-only log of events. */
+export interface OutboxEventsTable {
+  position: ColumnType<string, never, never>;
+  event_id: Generated<string>;
+  aggregate_type: string;
+  aggregate_id: string;
+  event_type: string;
+  event_version: Generated<number>;
+  tenant_id: string;
+  actor_id: string;
+  /** JSON text: written and read as it is, never parsed by the bus. */
+  payload: ColumnType<unknown, string, never>;
+  headers: ColumnType<Record<string, string>, string | undefined, never>;
+  occurred_at: ColumnType<Date, Date | string | undefined, never>;
+  inserted_at: ColumnType<Date, never, never>;
+  slot: ColumnType<number, never, never>;
+}
+
+/** One row: how far the log is published, and by which epoch. */
+export interface OutboxCursorTable {
+  singleton: Generated<boolean>;
+  source: string | null;
+  position: BigInt64;
+  epoch: BigInt64;
+  leader: string | null;
+  led_since: Timestamp | null;
+}
+
+/** Ranges of positions below the cursor that were not visible when it passed them. */
+export interface OutboxGapsTable {
+  first: BigInt64;
+  last: BigInt64;
+  xid: string;
+  system_identifier: BigInt64;
+  noted_at: Generated<Date>;
+}
+
+/** What was written to which stream, in which order. */
+export interface OutboxBatchesTable {
+  stream: string;
+  number: BigInt64;
+  positions: string;
+  events: number;
+  first_id: string;
+  last_id: string;
+  last_event_id: string;
+  written_at: Generated<Date>;
+}
+
+/** Events that could not be written, and what waits behind them. */
+export interface OutboxParkedTable {
+  position: BigInt64;
+  event_id: string;
+  aggregate_type: string;
+  aggregate_id: string;
+  reason: string;
+  behind: string | null;
+  parked_at: Generated<Date>;
+  retry_requested_at: Timestamp | null;
+}
+
+/** A view: the state of each event in the outbox. */
+export interface OutboxStatusView {
+  position: string;
+  event_id: string;
+  aggregate_type: string;
+  aggregate_id: string;
+  event_type: string;
+  tenant_id: string;
+  inserted_at: Date;
+  status: 'pending' | 'published' | 'parked';
+  reason: string | null;
+}
+
+/** One row per event, group and replay: the event is settled for that group. */
+export interface InboxEventsTable {
+  consumer_group: string;
+  event_id: string;
+  replay_id: Generated<string>;
+  occurred_at: Timestamp;
+  outcome: 'done' | 'skipped' | 'dead' | 'discarded';
+  reason: string | null;
+  stream: string;
+  stream_id: string;
+  attempt: number;
+  processed_at: Generated<Date>;
+}
+
+/** The position an ordered group handled last, per aggregate. */
+export interface InboxPositionsTable {
+  consumer_group: string;
+  source: string;
+  aggregate_type: string;
+  aggregate_id: string;
+  position: BigInt64;
+}
+
+/** Which runner may handle a stream of an ordered group. */
+export interface InboxLeasesTable {
+  consumer_group: string;
+  stream: string;
+  token: BigInt64;
+  holder: string;
+  expires_at: Timestamp;
+}
+
+/** Every topic of the bus. */
+export interface TopicsTable {
+  name: string;
+  partitions: number;
+  registered_at: Generated<Date>;
+}
+
+/** Every group ever registered. */
+export interface ConsumerGroupsTable {
+  name: string;
+  topics: string[];
+  ordering: 'none' | 'aggregate';
+  start_from: 'beginning' | 'now';
+  start_positions: JSONColumnType<Record<string, string>>;
+  policy: JSONColumnType<Record<string, unknown>>;
+  registered_at: Generated<Date>;
+  seen_at: Generated<Date>;
+}
+
+/** All tables of the bus. An application's own schema may extend it. */
+export interface BusDatabase {
+  outbox_events: OutboxEventsTable;
+  outbox_cursor: OutboxCursorTable;
+  outbox_gaps: OutboxGapsTable;
+  outbox_batches: OutboxBatchesTable;
+  outbox_parked: OutboxParkedTable;
+  outbox_status: OutboxStatusView;
+  inbox_events: InboxEventsTable;
+  inbox_positions: InboxPositionsTable;
+  inbox_leases: InboxLeasesTable;
+  topics: TopicsTable;
+  consumer_groups: ConsumerGroupsTable;
+}

@@ -1,0 +1,17 @@
+export { DeposedError, OutboxInconsistentError } from '../errors.ts';
+export {
+  batchesBelow,
+  isInLog,
+  moveBatch,
+  newestBatches,
+  nextBatch,
+  type RecordedBatch,
+  type RecordedPositions,
+} from './batches.ts';
+export { assertLeads, type LeadState, outboxLocks, type StoredGap, takeLead } from './lead.ts';
+export { type GapRows, readGaps, readPage, readPositions, readSnapshot } from './pages.ts';
+export { loadParkedAggregates, type ParkedAggregate, requestedRetries } from './parked.ts';
+export { type Range, toMultirange, toRanges, without } from './ranges.ts';
+export type { LogRow } from './row.ts';
+export { isOver, type Snapshot } from './snapshot.ts';
+export { type ParkedEvent, type Progress, recordProgress, type WrittenPart } from './store.ts';

@@ -1,0 +1,70 @@
+import type { Pool } from 'pg';
+import { DeposedError, OutboxInconsistentError } from '../errors.ts';
+import type { Range } from './ranges.ts';
+
+/** Keys of the advisory locks, in the space of two integers; those of aggregates are in the space of one. */
+export const outboxLocks = { space: 1_869_968_482, leader: 1, asleep: 2 } as const;
+
+/** A gap that a former leader left. `xid` is `null` if it was noted in another cluster, where it means nothing. */
+export interface StoredGap extends Range {
+  readonly xid: number | null;
+}
+
+/** Where a new leader begins. */
+export interface LeadState {
+  readonly epoch: number;
+  readonly position: number;
+  readonly gaps: readonly StoredGap[];
+}
+
+/**
+ * Begins a new epoch of the outbox. Call it only while holding the leader's lock. From now on nothing that an
+ * earlier leader tries to record is accepted.
+ * @throws OutboxInconsistentError the log's sequence is behind the cursor, or the outbox has another name.
+ */
+export async function takeLead(pool: Pool, source: string, leader: string): Promise<LeadState> {
+  const { rows } = await pool.query<{ epoch: string; position: string; source: string; last_value: string }>(
+    `update outbox_cursor set epoch = epoch + 1, leader = $2, led_since = clock_timestamp(), source = coalesce(source, $1)
+     returning epoch::text, position::text, source, (select last_value::text from outbox_position) as last_value`,
+    [source, leader],
+  );
+  const cursor = rows[0];
+  if (cursor === undefined) {
+    throw new OutboxInconsistentError(
+      'outbox_cursor has no row: restore it, or run `bus migrate` on an empty database',
+    );
+  }
+  if (cursor.source !== source) {
+    throw new OutboxInconsistentError(
+      `this outbox calls itself ${cursor.source} and OUTBOX_SOURCE is ${source}: consumers know its events by that name, so set OUTBOX_SOURCE=${cursor.source}`,
+    );
+  }
+  if (Number(cursor.last_value) < Number(cursor.position)) {
+    throw new OutboxInconsistentError(
+      `the sequence outbox_position stands at ${cursor.last_value}, behind the published position ${cursor.position}: new events would be skipped. Set it with select setval('outbox_position', ${cursor.position})`,
+    );
+  }
+  return { epoch: Number(cursor.epoch), position: Number(cursor.position), gaps: await loadGaps(pool) };
+}
+
+async function loadGaps(pool: Pool): Promise<StoredGap[]> {
+  const { rows } = await pool.query<{ first: string; last: string; xid: string | null }>(
+    `select g.first::text, g.last::text,
+       case when g.system_identifier = (select system_identifier from pg_control_system()) then g.xid::text end as xid
+     from outbox_gaps g order by g.first`,
+  );
+  return rows.map((row) => ({
+    first: Number(row.first),
+    last: Number(row.last),
+    xid: row.xid === null ? null : Number(row.xid),
+  }));
+}
+
+/**
+ * Checks that this leader still leads.
+ * @throws DeposedError it does not.
+ */
+export async function assertLeads(pool: Pool, epoch: number): Promise<void> {
+  const { rows } = await pool.query<{ epoch: string }>('select epoch::text from outbox_cursor');
+  if (Number(rows[0]?.epoch) !== epoch) throw new DeposedError(epoch);
+}

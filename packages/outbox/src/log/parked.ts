@@ -1,0 +1,32 @@
+import type { Pool } from 'pg';
+
+/** The event of an aggregate that the aggregate's later ones wait for. */
+export interface ParkedAggregate {
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+  readonly blocker: string;
+}
+
+/** All aggregates that are held back by a parked event, with the first of each. */
+export async function loadParkedAggregates(pool: Pool): Promise<ParkedAggregate[]> {
+  const { rows } = await pool.query<{ aggregate_type: string; aggregate_id: string; event_id: string }>(
+    `select distinct on (aggregate_type, aggregate_id) aggregate_type, aggregate_id, event_id::text
+     from outbox_parked order by aggregate_type, aggregate_id, position`,
+  );
+  return rows.map((row) => ({
+    aggregateType: row.aggregate_type,
+    aggregateId: row.aggregate_id,
+    blocker: row.event_id,
+  }));
+}
+
+/** Positions of parked events that someone asked to be tried again, in order, at most `limit`. */
+export async function requestedRetries(pool: Pool, limit: number): Promise<number[]> {
+  const { rows } = await pool.query<{ position: string }>({
+    name: 'outbox_retries',
+    text: `select position::text from outbox_parked where retry_requested_at is not null
+      order by outbox_parked.position limit $1`,
+    values: [limit],
+  });
+  return rows.map((row) => Number(row.position));
+}
