@@ -158,7 +158,6 @@ create table outbox_batches (
   number bigint not null,
   positions int8multirange not null,
   events integer not null,
-  first_id text not null,
   last_id text not null,
   last_event_id uuid not null,
   written_at timestamptz not null default clock_timestamp(),

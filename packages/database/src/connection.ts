@@ -11,6 +11,10 @@ export interface PoolOptions {
   readonly applicationName: string;
   /** Session settings, applied when a connection opens: they free what a frozen or vanished holder keeps locked. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Sends a statement without waiting for the reply of the one before it. For code that can bear that; no cursors. */
+  readonly pipeline?: boolean;
+  /** A query without an answer for so long is given up, also when the server has vanished without a word. */
+  readonly queryTimeoutMs?: number;
   /** Told of connections that broke while idle; the pool replaces them. */
   readonly onError?: (error: Error) => void;
 }
@@ -32,7 +36,9 @@ export function createPool(options: PoolOptions): pg.Pool {
     application_name: options.applicationName,
     options: sessionOptions(options.settings ?? {}),
     connectionTimeoutMillis: 10_000,
+    ...(options.queryTimeoutMs === undefined ? {} : { query_timeout: options.queryTimeoutMs }),
     keepAlive: true,
+    pipeline: options.pipeline ?? false,
   });
   // Without a listener, a backend that is terminated while its connection idles or works ends the process.
   const onError = options.onError ?? (() => undefined);

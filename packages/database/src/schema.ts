@@ -47,7 +47,6 @@ export interface OutboxBatchesTable {
   number: BigInt64;
   positions: string;
   events: number;
-  first_id: string;
   last_id: string;
   last_event_id: string;
   written_at: Generated<Date>;

@@ -7,7 +7,6 @@ export interface RecordedBatch {
   readonly stream: string;
   /** Grows by one with each batch of a stream; a batch that is written again keeps its number. */
   readonly number: number;
-  readonly firstId: string;
   readonly lastId: string;
   readonly lastEventId: string;
 }
@@ -20,12 +19,11 @@ export interface RecordedPositions extends RecordedBatch {
 interface BatchRow {
   stream: string;
   number: string;
-  first_id: string;
   last_id: string;
   last_event_id: string;
 }
 
-const columns = 'stream, number::text, first_id, last_id, last_event_id::text';
+const columns = 'stream, number::text, last_id, last_event_id::text';
 
 /** The newest batch of every stream this outbox has written to. */
 export async function newestBatches(pool: Pool): Promise<RecordedBatch[]> {
@@ -92,10 +90,37 @@ export async function nextBatch(
 export async function moveBatch(pool: Pool, epoch: number, batch: RecordedBatch): Promise<void> {
   const { rowCount } = await pool.query({
     name: 'outbox_move_batch',
-    text: `update outbox_batches set first_id = $4, last_id = $5, written_at = clock_timestamp()
+    text: `update outbox_batches set last_id = $4, written_at = clock_timestamp()
       where stream = $2 and number = $3 and exists (select from outbox_cursor where epoch = $1 for share)`,
-    values: [epoch, batch.stream, batch.number, batch.firstId, batch.lastId],
+    values: [epoch, batch.stream, batch.number, batch.lastId],
   });
+  if (rowCount !== 1) throw new DeposedError(epoch);
+}
+
+/** How many batches and events of a stream are recorded above a number. */
+export async function countAbove(
+  pool: Pool,
+  stream: string,
+  above: number,
+): Promise<{ batches: number; events: number }> {
+  const { rows } = await pool.query<{ batches: string; events: string }>(
+    `select count(*)::text as batches, coalesce(sum(events), 0)::text as events
+     from outbox_batches where stream = $1 and number > $2`,
+    [stream, above],
+  );
+  return { batches: Number(rows[0]?.batches), events: Number(rows[0]?.events) };
+}
+
+/**
+ * Forgets a batch whose events are no longer in the log, so that nobody looks for it again.
+ * @throws DeposedError another leader has taken over; nothing was changed.
+ */
+export async function forgetBatch(pool: Pool, epoch: number, stream: string, number: number): Promise<void> {
+  const { rowCount } = await pool.query(
+    `delete from outbox_batches where stream = $2 and number = $3
+       and exists (select from outbox_cursor where epoch = $1 for share)`,
+    [epoch, stream, number],
+  );
   if (rowCount !== 1) throw new DeposedError(epoch);
 }
 
@@ -109,7 +134,6 @@ function toBatch(row: BatchRow): RecordedBatch {
   return {
     stream: row.stream,
     number: Number(row.number),
-    firstId: row.first_id,
     lastId: row.last_id,
     lastEventId: row.last_event_id,
   };

@@ -1,6 +1,8 @@
 export { DeposedError, OutboxInconsistentError } from '../errors.ts';
 export {
   batchesBelow,
+  countAbove,
+  forgetBatch,
   isInLog,
   moveBatch,
   newestBatches,

@@ -8,7 +8,6 @@ export interface WrittenPart {
   readonly number: number;
   readonly positions: readonly Range[];
   readonly events: number;
-  readonly firstId: string;
   readonly lastId: string;
   readonly lastEventId: string;
 }
@@ -51,27 +50,27 @@ export async function recordProgress(pool: Pool, epoch: number, progress: Progre
       with lead as (
         update outbox_cursor set position = greatest(position, $2) where epoch = $1 returning pg_current_xact_id() as xid
       ), batches as (
-        insert into outbox_batches (stream, number, positions, events, first_id, last_id, last_event_id)
-        select b.* from lead, unnest($3::text[], $4::bigint[], $5::text[]::int8multirange[], $6::integer[], $7::text[], $8::text[], $9::uuid[]) b
+        insert into outbox_batches (stream, number, positions, events, last_id, last_event_id)
+        select b.* from lead, unnest($3::text[], $4::bigint[], $5::text[]::int8multirange[], $6::integer[], $7::text[], $8::uuid[]) b
       ), shrunk as (
         delete from outbox_gaps g using lead
-        where int8range(g.first, g.last, '[]') && $11::int8multirange
+        where int8range(g.first, g.last, '[]') && $10::int8multirange
         returning g.*
       ), gaps as (
         insert into outbox_gaps (first, last, xid, system_identifier, noted_at)
         select lower(r), upper(r) - 1, s.xid, s.system_identifier, s.noted_at
-        from shrunk s, unnest(int8multirange(int8range(s.first, s.last, '[]')) - $11::int8multirange) r
+        from shrunk s, unnest(int8multirange(int8range(s.first, s.last, '[]')) - $10::int8multirange) r
         union all
         select lower(r), upper(r) - 1, lead.xid, (select system_identifier from pg_control_system()), clock_timestamp()
-        from lead, unnest($10::int8multirange) r
+        from lead, unnest($9::int8multirange) r
       ), unparked as (
-        delete from outbox_parked p using lead where p.position = any($12::bigint[])
+        delete from outbox_parked p using lead where p.position = any($11::bigint[])
       ), parked as (
         insert into outbox_parked (position, event_id, aggregate_type, aggregate_id, reason, behind, retry_requested_at)
         select p.*, (
           select max(other.retry_requested_at) from outbox_parked other
           where p.behind is not null and other.aggregate_type = p.aggregate_type and other.aggregate_id = p.aggregate_id)
-        from lead, unnest($13::bigint[], $14::uuid[], $15::text[], $16::text[], $17::text[], $18::uuid[])
+        from lead, unnest($12::bigint[], $13::uuid[], $14::text[], $15::text[], $16::text[], $17::uuid[])
           p(position, event_id, aggregate_type, aggregate_id, reason, behind)
         on conflict (position) do update
           set reason = excluded.reason, behind = excluded.behind, retry_requested_at = null
@@ -84,7 +83,6 @@ export async function recordProgress(pool: Pool, epoch: number, progress: Progre
       written.map((part) => part.number),
       written.map((part) => toMultirange(part.positions)),
       written.map((part) => part.events),
-      written.map((part) => part.firstId),
       written.map((part) => part.lastId),
       written.map((part) => part.lastEventId),
       toMultirange(progress.noted),

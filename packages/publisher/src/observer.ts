@@ -1,0 +1,122 @@
+import type { ParkedEvent, RecordedPositions } from '@event-bus/outbox/log';
+import { contextFromHeaders, isSampled, type Logger, meter, SpanKind, tracer } from '@event-bus/telemetry';
+import {
+  attributeNames,
+  messagingSystem,
+  metricNames,
+  operationNames,
+  operationTypes,
+  spanName,
+} from '@event-bus/telemetry/names';
+import type { WriterMark } from '@event-bus/transport';
+import type { Batch } from './batch.ts';
+
+/** What happens in a publisher, as its logs, metrics and spans tell it. */
+export interface PublisherObserver {
+  leading(epoch: number): void;
+  following(reason: string): void;
+  /** A batch was formed; its gaps and parked events are known. */
+  formed(batch: Batch, gaps: number): void;
+  /** A batch is in its streams and recorded. */
+  recorded(batch: Batch): void;
+  parked(event: ParkedEvent): void;
+  /** Redis cannot be written to, or a batch was refused. Logged once until `available`. */
+  unavailable(error: Error): void;
+  available(): void;
+  reconciling(stream: string, batches: number): void;
+  reconciled(stream: string, events: number): void;
+  /** Events that a stream lost are no longer in the log. */
+  unrecoverable(batch: RecordedPositions): void;
+  /** A stream holds an event of this outbox that its log does not know. */
+  unknownMark(stream: string, mark: WriterMark): void;
+}
+
+/** Creates the observer of one publisher. */
+export function createPublisherObserver(logger: Logger, source: string): PublisherObserver {
+  const instruments = meter();
+  const common = { [attributeNames.messagingSystem]: messagingSystem, [attributeNames.source]: source };
+  const sent = instruments.createCounter(metricNames.sentMessages);
+  const batchSize = instruments.createHistogram(metricNames.publisherBatchSize);
+  const delay = instruments.createHistogram(metricNames.publishDelay, { unit: 's' });
+  const refused = instruments.createCounter(metricNames.refusedBatches);
+  const reconciledEvents = instruments.createCounter(metricNames.reconciledEvents);
+  const active = instruments.createGauge(metricNames.publisherActive);
+  const gapsOpen = instruments.createGauge(metricNames.outboxGaps);
+  let outage: string | undefined;
+  active.record(0, common);
+
+  const traceBatch = (batch: Batch, endedAt: number) => {
+    for (const part of batch.parts) {
+      for (const row of part.rows) {
+        if (!isSampled(row.traceparent)) continue;
+        const attributes = {
+          ...common,
+          [attributeNames.operationType]: operationTypes.send,
+          [attributeNames.operationName]: operationNames.publish,
+          [attributeNames.destinationName]: part.stream,
+          [attributeNames.messageId]: row.eventId,
+          [attributeNames.eventType]: row.eventType,
+          [attributeNames.tenantId]: row.tenantId,
+          [attributeNames.position]: row.position,
+          [attributeNames.batchMessageCount]: part.rows.length,
+        };
+        const options = { kind: SpanKind.PRODUCER, attributes, startTime: batch.formedAt };
+        tracer().startSpan(spanName('publish', part.stream), options, contextFromHeaders(row)).end(endedAt);
+      }
+    }
+  };
+
+  return {
+    leading: (epoch) => {
+      active.record(1, common);
+      logger.info({ source, epoch }, 'leading: this publisher carries the outbox');
+    },
+    following: (reason) => {
+      active.record(0, common);
+      logger.info({ source, reason }, 'following: another publisher may lead');
+    },
+    formed: (_batch, gaps) => gapsOpen.record(gaps, common),
+    recorded: (batch) => {
+      const now = Date.now();
+      for (const part of batch.parts) {
+        if (part.rows.length === 0) continue;
+        const attributes = { ...common, [attributeNames.destinationName]: part.stream };
+        sent.add(part.rows.length, attributes);
+        batchSize.record(part.rows.length, attributes);
+        const [oldest] = part.rows;
+        if (oldest) delay.record(Math.max(0, now - oldest.insertedAtMs) / 1_000, attributes);
+      }
+      traceBatch(batch, now);
+    },
+    parked: ({ eventId, aggregateType, aggregateId, reason }) =>
+      logger.error(
+        { source, eventId, aggregateType, aggregateId, reason },
+        'parked: this event cannot be written and its aggregate waits; mend the cause, then `bus outbox retry`',
+      ),
+    unavailable: (error) => {
+      if (error.name === 'StreamChangedError') refused.add(1, common);
+      if (outage !== error.name)
+        logger.warn({ source, err: error }, 'a batch is not through; trying until it is');
+      outage = error.name;
+    },
+    available: () => {
+      if (outage !== undefined) logger.info({ source }, 'batches go through again');
+      outage = undefined;
+    },
+    reconciling: (stream, batches) =>
+      logger.warn({ source, stream, batches }, 'a stream went back in time: writing again what it lost'),
+    reconciled: (stream, events) => {
+      reconciledEvents.add(events, { ...common, [attributeNames.destinationName]: stream });
+    },
+    unrecoverable: ({ stream, number, positions }) =>
+      logger.error(
+        { source, stream, number, positions },
+        'a stream lost events that the outbox no longer has',
+      ),
+    unknownMark: (stream, mark) =>
+      logger.error(
+        { source, stream, mark },
+        'the stream holds an event of this outbox that the log does not know: PostgreSQL went back in time',
+      ),
+  };
+}

@@ -1,0 +1,102 @@
+import { type BusDatabase, loadTopics, registerTopics } from '@event-bus/database';
+import { DeposedError, loadParkedAggregates, OutboxInconsistentError, takeLead } from '@event-bus/outbox/log';
+import type { Logger } from '@event-bus/telemetry';
+import type { EventTransport } from '@event-bus/transport';
+import type { Kysely } from 'kysely';
+import type { Pool } from 'pg';
+import { backoff } from './backoff.ts';
+import { type LeadSession, withLead } from './lead.ts';
+import type { Leader } from './leader.ts';
+import { LogReader } from './log-reader.ts';
+import { createPublisherObserver, type PublisherObserver } from './observer.ts';
+import { Parking } from './parking.ts';
+import { publish } from './publish.ts';
+import type { PublisherSettings } from './settings.ts';
+import { StreamBook } from './stream-book.ts';
+import { Wakeup } from './wakeup.ts';
+
+/** What a publisher works with. */
+export interface PublisherOptions {
+  /** Connections to the outbox's database; a pooler may stand between. */
+  readonly pool: Pool;
+  /** URL of the outbox's database without a transaction pooler: it holds the lead. */
+  readonly directUrl: string;
+  /** The database of the whole bus, which knows the topics. */
+  readonly busDatabase: Kysely<BusDatabase>;
+  readonly transport: EventTransport;
+  readonly settings: PublisherSettings;
+  readonly logger: Logger;
+  /** Shown in the outbox and in pg_stat_activity; unique per process. */
+  readonly name: string;
+  /** Topics this process knows the partitions of. */
+  readonly topics?: readonly { readonly name: string; readonly partitions: number }[];
+}
+
+/** A publisher of one outbox: leads, or stands by for the one that does. */
+export interface Publisher {
+  readonly name: string;
+  /**
+   * Publishes until `drain` aborts, then finishes what is under way; `abort` ends it at once.
+   * @throws OutboxInconsistentError the outbox must not be published as it is.
+   */
+  run(signals: { readonly drain: AbortSignal; readonly abort: AbortSignal }): Promise<void>;
+}
+
+/** Creates a publisher. Any number of them may run on one outbox: one leads. */
+export function createPublisher(options: PublisherOptions): Publisher {
+  const observer = createPublisherObserver(options.logger, options.settings.source);
+  return {
+    name: 'publisher',
+    run: async ({ drain, abort }) => {
+      await registerTopics(options.busDatabase, options.topics ?? []);
+      for (let failures = 0; !drain.aborted; ) {
+        try {
+          await withLead(leadOptions(options), drain, async (session) => {
+            failures = 0;
+            await lead(options, observer, session, drain, abort);
+          });
+        } catch (error) {
+          if (error instanceof OutboxInconsistentError || abort.aborted) throw error;
+          observer.following(error instanceof Error ? error.message : String(error));
+          failures = error instanceof DeposedError ? 0 : failures + 1;
+          await backoff(failures, drain).catch(() => undefined);
+        }
+      }
+    },
+  };
+}
+
+function leadOptions({ directUrl, name, settings }: PublisherOptions) {
+  return { url: directUrl, applicationName: name, sessionTimeoutMs: settings.sessionTimeoutMs };
+}
+
+async function lead(
+  options: PublisherOptions,
+  observer: PublisherObserver,
+  session: LeadSession,
+  drain: AbortSignal,
+  abort: AbortSignal,
+): Promise<void> {
+  const { pool, settings, logger } = options;
+  const { epoch, position, gaps } = await takeLead(pool, settings.source, options.name);
+  const writer = options.transport.writer();
+  try {
+    const leader: Leader = {
+      epoch,
+      pool,
+      writer,
+      settings,
+      logger,
+      observer,
+      streams: await StreamBook.load(pool, await loadTopics(options.busDatabase)),
+      parking: new Parking(await loadParkedAggregates(pool)),
+      lost: AbortSignal.any([session.lost, abort]),
+    };
+    const wakeup = await Wakeup.listen(session);
+    writer.onReconnect(() => wakeup.ring('sweep'));
+    observer.leading(epoch);
+    await publish(leader, new LogReader(pool, settings.pageSize, position, gaps), wakeup, drain);
+  } finally {
+    await writer.close();
+  }
+}

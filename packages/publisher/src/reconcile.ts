@@ -1,0 +1,160 @@
+import {
+  batchesBelow,
+  countAbove,
+  forgetBatch,
+  type LogRow,
+  moveBatch,
+  nextBatch,
+  type RecordedBatch,
+  type RecordedPositions,
+  readPositions,
+} from '@event-bus/outbox/log';
+import type { Expectation, StreamWriter, WriterState } from '@event-bus/transport';
+import type { Pool } from 'pg';
+import { entryOf } from './batch.ts';
+import { StreamChangedError } from './errors.ts';
+import type { Leader } from './leader.ts';
+
+const chunk = 200;
+
+/** The newest recorded batch that still stands in its stream. Number 0, before the first, if none does. */
+interface Survivor {
+  readonly number: number;
+  /** Everything up to here is as it was. */
+  readonly lastId: string;
+}
+
+/**
+ * Writes again what a stream has lost: it went back in time, and by how much is found by walking back through the
+ * recorded batches to the last one that stands. What a server loses is always the end of its history, so everything
+ * before that stands, too. Each batch's record moves to its new place and keeps its number: if this is interrupted, the
+ * newest batch still does not stand, and the next look begins where this one ended.
+ * @throws StreamChangedError someone else wrote or deleted meanwhile: look again.
+ * @throws DeposedError another leader has taken over.
+ */
+export async function reconcileStream(leader: Leader, stream: string, found: WriterState): Promise<void> {
+  const { pool, epoch, writer, streams, observer } = leader;
+  const state = streams.state(stream);
+  if (state.newest === undefined) return;
+  const survivor = await lastSurvivor(pool, writer, state.newest, found.trimmedTo);
+  observer.reconciling(stream, state.newest.number - survivor.number);
+  let expect: Expectation = { eventId: found.mark?.eventId ?? null, present: found.markPresent };
+  let { number, lastId } = survivor;
+  for (
+    let batch = await nextBatch(pool, stream, number);
+    batch;
+    batch = await nextBatch(pool, stream, number)
+  ) {
+    const { rows, recorded } = await missingRows(leader, batch, lastId);
+    if (recorded === 0) {
+      observer.unrecoverable(batch);
+      await forgetBatch(pool, epoch, stream, batch.number);
+    }
+    for (let start = 0; start < rows.length; start += leader.settings.pageSize) {
+      const part = rows.slice(start, start + leader.settings.pageSize);
+      ({ expect, lastId } = await append(leader, stream, part, expect));
+    }
+    number = batch.number;
+    if (recorded > 0) {
+      state.newest = { stream, number, lastId, lastEventId: batch.lastEventId };
+      await moveBatch(pool, epoch, state.newest);
+    }
+    observer.reconciled(stream, rows.length);
+  }
+}
+
+/** What a look at one stream found. */
+export interface StreamSurvey {
+  readonly stream: string;
+  /** Whether the newest recorded batch stands, and so everything before it. */
+  readonly intact: boolean;
+  /** Recorded batches behind the last that stands. */
+  readonly lostBatches: number;
+  /** Events in them; a few of the first batch may have survived. */
+  readonly lostEvents: number;
+}
+
+/** Looks, without writing, whether a stream still holds all that is recorded of it. */
+export async function surveyStream(
+  pool: Pool,
+  writer: StreamWriter,
+  source: string,
+  newest: RecordedBatch,
+): Promise<StreamSurvey> {
+  const { stream } = newest;
+  const asked = { entryId: newest.lastId, eventId: newest.lastEventId };
+  const found = await writer.inspect(stream, source, asked);
+  if (found.askedPresent === true) return { stream, intact: true, lostBatches: 0, lostEvents: 0 };
+  const survivor = await lastSurvivor(pool, writer, newest, found.trimmedTo);
+  const lost = await countAbove(pool, stream, survivor.number);
+  return { stream, intact: false, lostBatches: lost.batches, lostEvents: lost.events };
+}
+
+async function lastSurvivor(
+  pool: Pool,
+  writer: StreamWriter,
+  newest: RecordedBatch,
+  trimmedTo: string | null,
+): Promise<Survivor> {
+  let below = newest.number + 1;
+  for (;;) {
+    const batches = await batchesBelow(pool, newest.stream, below, chunk);
+    const stands = await Promise.all(batches.map((batch) => standsIn(writer, batch, trimmedTo)));
+    const survivor = batches[stands.indexOf(true)];
+    if (survivor !== undefined) return survivor;
+    const oldest = batches.at(-1);
+    if (oldest === undefined) return { number: 0, lastId: '-' };
+    below = oldest.number;
+  }
+}
+
+async function standsIn(
+  writer: StreamWriter,
+  batch: RecordedBatch,
+  trimmedTo: string | null,
+): Promise<boolean> {
+  if (trimmedTo !== null && compareIds(batch.lastId, trimmedTo) <= 0) return true;
+  const [entry] = await writer.range(batch.stream, batch.lastId, batch.lastId, 1);
+  return entry?.fields.event_id === batch.lastEventId;
+}
+
+// Of the first lost batch, some entries may have survived.
+async function missingRows(
+  leader: Leader,
+  batch: RecordedPositions,
+  after: string,
+): Promise<{ rows: LogRow[]; recorded: number }> {
+  const recorded = await readPositions(leader.pool, batch.positions);
+  const survived = new Set<string>();
+  let from = after;
+  while (from === '-' || compareIds(from, batch.lastId) < 0) {
+    const entries = await leader.writer.range(batch.stream, from, batch.lastId, chunk);
+    for (const entry of entries) if (entry.fields.event_id !== undefined) survived.add(entry.fields.event_id);
+    const last = entries.at(-1);
+    if (last === undefined || last.id === from) break;
+    from = last.id;
+  }
+  return { rows: recorded.filter((row) => !survived.has(row.eventId)), recorded: recorded.length };
+}
+
+async function append(
+  leader: Leader,
+  stream: string,
+  rows: readonly LogRow[],
+  expect: Expectation,
+): Promise<{ expect: Expectation; lastId: string }> {
+  const { source } = leader.settings;
+  const entries = rows.map((row) => entryOf(row, source));
+  const result = await leader.writer.append(stream, { source, expect, entries });
+  const last = rows.at(-1);
+  if (result.outcome === 'refused' || last === undefined) {
+    throw new StreamChangedError(`${stream} changed while it was reconciled`);
+  }
+  return { expect: { eventId: last.eventId, present: true }, lastId: result.lastId };
+}
+
+function compareIds(a: string, b: string): number {
+  const [aMs = 0, aSeq = 0] = a.split('-').map(Number);
+  const [bMs = 0, bSeq = 0] = b.split('-').map(Number);
+  return aMs - bMs || aSeq - bSeq;
+}

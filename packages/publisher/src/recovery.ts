@@ -1,0 +1,157 @@
+import { assertLeads, isInLog, type LogRow, type ParkedEvent } from '@event-bus/outbox/log';
+import {
+  CommandRejectedError,
+  type Expectation,
+  TransportError,
+  type WriterMark,
+} from '@event-bus/transport';
+import { backoff } from './backoff.ts';
+import { type Batch, entryOf, lastEventId, type Part } from './batch.ts';
+import { StreamChangedError } from './errors.ts';
+import type { Leader } from './leader.ts';
+import { reconcileStream } from './reconcile.ts';
+
+/**
+ * Brings batches whose fate is unclear to a known end: when it returns, every part of them is written or parked, and
+ * every stream they touch is whole. Also for a stream that no leader of this epoch has looked at yet.
+ *
+ * | the stream's mark of this source      | the newest recorded batch | what is done                              |
+ * |---------------------------------------|---------------------------|-------------------------------------------|
+ * | any                                   | no longer stands          | reconcile, then write all parts           |
+ * | last event of one of these parts      | stands, or none           | that part and those before are written    |
+ * | last event of the recorded batch      | stands                    | write all parts                           |
+ * | an event a predecessor did not record | stands, or none           | write all parts: they repeat it, in order |
+ * | an event the log does not know        | stands, or none           | PostgreSQL went back: alarm, write all    |
+ * | none                                  | none                      | first write to this stream                |
+ *
+ * Repeats until it succeeds. Rejects when the lead is lost.
+ * @throws DeposedError another leader has taken over.
+ */
+export async function recover(leader: Leader, batches: readonly Batch[]): Promise<void> {
+  const streams = [...new Set(batches.flatMap((batch) => batch.parts.map((part) => part.stream)))];
+  await Promise.all(batches.flatMap((batch) => batch.parts.map((part) => part.reply)));
+  await recoverStreams(leader, streams, batches);
+}
+
+/** The same for streams with nothing under way. */
+export async function recoverStreams(
+  leader: Leader,
+  streams: readonly string[],
+  batches: readonly Batch[] = [],
+): Promise<void> {
+  const { lost, observer } = leader;
+  for (let attempt = 1; ; attempt += 1) {
+    lost.throwIfAborted();
+    await assertLeads(leader.pool, leader.epoch);
+    try {
+      for (const stream of streams) await resume(leader, stream, batches);
+      observer.available();
+      return;
+    } catch (error) {
+      if (!(error instanceof StreamChangedError || error instanceof TransportError)) throw error;
+      observer.unavailable(error);
+      await backoff(attempt, lost);
+    }
+  }
+}
+
+async function resume(leader: Leader, stream: string, batches: readonly Batch[]): Promise<void> {
+  const { writer, settings, streams, observer } = leader;
+  const state = streams.state(stream);
+  const newest = state.newest && { entryId: state.newest.lastId, eventId: state.newest.lastEventId };
+  let found = await writer.inspect(stream, settings.source, newest);
+  if (found.askedPresent === false) {
+    await reconcileStream(leader, stream, found);
+    found = await writer.inspect(stream, settings.source);
+  }
+  const parts = batches.flatMap((batch) =>
+    batch.parts.filter((part) => part.stream === stream).map((part) => ({ batch, part })),
+  );
+  const { mark } = found;
+  const reached =
+    mark !== null && found.markPresent
+      ? parts.findLastIndex(({ part }) => lastEventId(part) === mark.eventId)
+      : -1;
+  if (mark !== null && reached < 0 && !(await isInLog(leader.pool, mark.eventId)))
+    observer.unknownMark(stream, mark);
+  for (const { part } of parts.slice(0, reached + 1)) part.lastId ??= await locate(leader, part, mark);
+
+  let expect: Expectation = { eventId: mark?.eventId ?? null, present: found.markPresent };
+  for (const { batch, part } of parts.slice(reached + 1)) {
+    part.lastId = undefined;
+    expect = await writeRows({ leader, batch, part }, part.rows, expect);
+  }
+  state.expect = expect;
+}
+
+/** The ID of a part's last entry, of which is known that it stands at or before the mark. */
+async function locate(leader: Leader, part: Part, mark: WriterMark | null): Promise<string> {
+  const reply = await part.reply;
+  if (reply !== undefined && 'result' in reply && reply.result.outcome === 'appended')
+    return reply.result.lastId;
+  const eventId = lastEventId(part);
+  if (mark?.eventId === eventId && mark !== null) return mark.entryId;
+  let from = leader.streams.state(part.stream).newest?.lastId ?? '-';
+  for (;;) {
+    const entries = await leader.writer.range(part.stream, from, mark?.entryId ?? '+', 500);
+    const own = entries.find((entry) => entry.fields.event_id === eventId);
+    if (own !== undefined) return own.id;
+    const last = entries.at(-1);
+    if (last === undefined || last.id === from) {
+      throw new StreamChangedError(`${part.stream} lost ${eventId} while it was recovered`);
+    }
+    from = last.id;
+  }
+}
+
+interface Writing {
+  readonly leader: Leader;
+  readonly batch: Batch;
+  readonly part: Part;
+}
+
+// Halves what the server rejects until the rows are found that it will never accept. Those are parked, and what
+// follows of their aggregates waits behind them.
+async function writeRows(
+  writing: Writing,
+  all: readonly LogRow[],
+  expect: Expectation,
+): Promise<Expectation> {
+  const { leader, part } = writing;
+  const { source } = leader.settings;
+  const rows = all.filter((row) => {
+    const waits = leader.parking.behind(row);
+    if (waits !== undefined) takeOut(writing, waits);
+    return waits === undefined;
+  });
+  const [first] = rows;
+  const last = rows.at(-1);
+  if (first === undefined || last === undefined) return expect;
+  try {
+    const entries = rows.map((row) => entryOf(row, source));
+    const result = await leader.writer.append(part.stream, { source, expect, entries });
+    if (result.outcome === 'refused') {
+      throw new StreamChangedError(
+        `${part.stream} changed while it was recovered: its mark is ${result.mark?.eventId ?? 'gone'}`,
+      );
+    }
+    part.lastId = result.lastId;
+    return { eventId: last.eventId, present: true };
+  } catch (error) {
+    if (!(error instanceof CommandRejectedError)) throw error;
+    if (rows.length === 1) {
+      takeOut(writing, leader.parking.park(first, error.message));
+      return expect;
+    }
+    const middle = Math.ceil(rows.length / 2);
+    const between = await writeRows(writing, rows.slice(0, middle), expect);
+    return writeRows(writing, rows.slice(middle), between);
+  }
+}
+
+function takeOut({ leader, batch, part }: Writing, event: ParkedEvent): void {
+  part.rows = part.rows.filter((row) => row.position !== event.position);
+  batch.unparked = batch.unparked.filter((position) => position !== event.position);
+  batch.parked.push(event);
+  leader.observer.parked(event);
+}

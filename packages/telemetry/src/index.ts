@@ -1,0 +1,26 @@
+export {
+  type Attributes,
+  type Context,
+  type Counter,
+  context,
+  type Gauge,
+  type Histogram,
+  type Link,
+  type Meter,
+  type ObservableGauge,
+  type Span,
+  SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  type UpDownCounter,
+} from '@opentelemetry/api';
+export { failSpan, type InSpanOptions, inSpan, meter, tracer } from './instruments.ts';
+export { createLogger, type Logger, type LogLevel } from './logger.ts';
+export { redactUrlPasswords } from './redact.ts';
+export {
+  contextFromHeaders,
+  currentTraceHeaders,
+  isSampled,
+  spanContextFromHeaders,
+  type TraceHeaders,
+} from './trace-context.ts';

@@ -1,0 +1,65 @@
+import {
+  type Attributes,
+  type Context,
+  context,
+  type Link,
+  type Meter,
+  metrics,
+  type Span,
+  type SpanKind,
+  SpanStatusCode,
+  type Tracer,
+  trace,
+} from '@opentelemetry/api';
+import { attributeNames, instrumentationScope } from './names.ts';
+
+/** The bus's tracer. Its spans do nothing until telemetry has been started with an endpoint. */
+export function tracer(): Tracer {
+  return trace.getTracer(instrumentationScope);
+}
+
+/**
+ * The bus's meter. Instruments made before telemetry was started never record: make them where a part is
+ * created, not where a module is loaded.
+ */
+export function meter(): Meter {
+  return metrics.getMeter(instrumentationScope);
+}
+
+/** How a span is to be made. Its parent is the active context unless one is given. */
+export interface InSpanOptions {
+  readonly kind: SpanKind;
+  readonly attributes?: Attributes;
+  readonly links?: readonly Link[];
+  readonly parent?: Context;
+}
+
+/**
+ * Runs something inside a span, which is active meanwhile and ends with it. A rejection marks the span as
+ * failed and is passed on.
+ */
+export function inSpan<Result>(
+  name: string,
+  options: InSpanOptions,
+  run: (span: Span) => Promise<Result>,
+): Promise<Result> {
+  const { kind, attributes = {}, links = [], parent = context.active() } = options;
+  return tracer().startActiveSpan(name, { kind, attributes, links: [...links] }, parent, async (span) => {
+    try {
+      return await run(span);
+    } catch (error) {
+      failSpan(span, error);
+      throw error;
+    } finally {
+      span.end();
+    }
+  });
+}
+
+/** Marks a span as failed: the kind of error as `error.type`, the error itself as an event of the span. */
+export function failSpan(span: Span, error: unknown): void {
+  const failure = error instanceof Error ? error : new Error(String(error));
+  span.setAttribute(attributeNames.errorType, 'code' in failure ? String(failure.code) : failure.name);
+  span.recordException(failure);
+  span.setStatus({ code: SpanStatusCode.ERROR });
+}

@@ -1,0 +1,57 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { platformCatalog } from '@event-bus/contracts';
+import { assertSchemaIsCurrent, createDatabase, createPool } from '@event-bus/database';
+import { createPublisher } from '@event-bus/publisher';
+import { runService } from '@event-bus/service';
+import { createRedisTransport } from '@event-bus/transport/redis';
+import { config } from './config.ts';
+import { partitionKeeper } from './partition-keeper.ts';
+import { publisherSettings } from './settings.ts';
+
+await runService({
+  name: 'outbox-publisher',
+  config,
+  setup: async ({ config, logger, scope, waitFor }) => {
+    const name = `outbox-publisher-${hostname()}-${process.pid}-${randomUUID().slice(0, 8)}`;
+    const pool = createPool({
+      url: config.DATABASE_URL.reveal(),
+      applicationName: name,
+      max: 4,
+      queryTimeoutMs: 60_000,
+    });
+    const database = createDatabase(pool);
+    scope.defer(() => database.destroy());
+    const busDatabase = createDatabase(
+      createPool({
+        url: config.BUS_DATABASE_URL.reveal(),
+        applicationName: name,
+        max: 2,
+        queryTimeoutMs: 60_000,
+      }),
+    );
+    scope.defer(() => busDatabase.destroy());
+    const transport = scope.use(createRedisTransport({ url: config.REDIS_URL.reveal() }));
+    const observer = transport.observer();
+
+    await waitFor('postgres', async () => void (await pool.query('select 1')));
+    for (const db of [database, busDatabase]) await assertSchemaIsCurrent(db);
+    const publisher = createPublisher({
+      pool,
+      directUrl: config.DATABASE_DIRECT_URL.reveal(),
+      busDatabase,
+      transport,
+      settings: publisherSettings(config),
+      logger,
+      name,
+      topics: platformCatalog.topics,
+    });
+    return {
+      components: [publisher, partitionKeeper(database, logger)],
+      checks: [
+        { name: 'postgres', check: async () => void (await pool.query('select 1')) },
+        { name: 'redis', check: () => observer.ping() },
+      ],
+    };
+  },
+});

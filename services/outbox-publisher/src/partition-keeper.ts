@@ -1,0 +1,22 @@
+import { type BusDatabase, ensurePartitions } from '@event-bus/database';
+import { type Component, pollLoop } from '@event-bus/service';
+import type { Logger } from '@event-bus/telemetry';
+import type { Kysely } from 'kysely';
+
+/** Makes the outbox's daily partitions some days ahead, so that inserts never fall into the default one. */
+export function partitionKeeper(db: Kysely<BusDatabase>, logger: Logger): Component {
+  return {
+    name: 'partition-keeper',
+    run: ({ drain }) =>
+      pollLoop({
+        intervalMs: 3_600_000,
+        signal: drain,
+        run: async () => {
+          const made = await ensurePartitions(db, 'outbox_events');
+          if (made > 0) logger.info({ made }, 'outbox partitions made');
+        },
+        onError: (error) =>
+          logger.warn({ err: error }, 'outbox partitions are not made now; the default one serves'),
+      }),
+  };
+}
