@@ -7,11 +7,11 @@ import type { BusDatabase } from './schema.ts';
  */
 export async function ensurePartitions(
   db: Kysely<BusDatabase>,
-  table: 'outbox_events' | 'inbox_events',
+  log: 'outbox' | 'inbox',
   daysAhead = 3,
 ): Promise<number> {
   const { rows } = await sql<{
     made: number;
-  }>`select bus_ensure_partitions(${table}, ${daysAhead}) as made`.execute(db);
+  }>`select bus_ensure_partitions(${`${log}_events`}, ${daysAhead}) as made`.execute(db);
   return rows[0]?.made ?? 0;
 }

@@ -3,4 +3,3 @@ export { createPublisher } from './publisher.ts';
 export { type StreamSurvey, surveyStream } from './reconcile.ts';
 export type { PublisherSettings } from './settings.ts';
 export { defaultSettings } from './settings.ts';
-export { wakeupChannel } from './wakeup.ts';

@@ -1,11 +1,8 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { outboxLocks } from '@event-bus/outbox/log';
+import { outboxLocks, wakeupChannel } from '@event-bus/outbox/log';
 import type { Notification } from 'pg';
 import { type LeadSession, tryLock, unlock } from './lead.ts';
-
-/** The channel on which the insert trigger wakes a sleeping publisher; the payload `sweep` asks for a sweep. */
-export const wakeupChannel = 'outbox_wakeup';
 
 const shortestPollMs = 2;
 const longestPollMs = 20;

@@ -12,7 +12,7 @@ export function partitionKeeper(db: Kysely<BusDatabase>, logger: Logger): Compon
         intervalMs: 3_600_000,
         signal: drain,
         run: async () => {
-          const made = await ensurePartitions(db, 'outbox_events');
+          const made = await ensurePartitions(db, 'outbox');
           if (made > 0) logger.info({ made }, 'outbox partitions made');
         },
         onError: (error) =>

@@ -5,6 +5,9 @@ import type { Range } from './ranges.ts';
 /** Keys of the advisory locks, in the space of two integers; those of aggregates are in the space of one. */
 export const outboxLocks = { space: 1_869_968_482, leader: 1, asleep: 2 } as const;
 
+/** The channel on which the insert trigger wakes a sleeping publisher; the payload `sweep` asks for a sweep. */
+export const wakeupChannel = 'outbox_wakeup';
+
 /** A gap that a former leader left. `xid` is `null` if it was noted in another cluster, where it means nothing. */
 export interface StoredGap extends Range {
   readonly xid: number | null;

@@ -1,0 +1,13 @@
+export { createTestDatabase, dropTestDatabase, type TestDatabase, urlOfDatabase } from './databases.ts';
+export { type EventuallyOptions, eventually, NeverHappenedError } from './eventually.ts';
+export { freePort } from './free-port.ts';
+export type { Exit } from './managed-process.ts';
+export { uniquePrefix } from './names.ts';
+export { type OtlpReceiver, startOtlpReceiver } from './otlp-receiver.ts';
+export type { Attributes, AttributeValue, ReceivedSpan } from './otlp-spans.ts';
+export { type PostgresOptions, type PostgresServer, startPostgres } from './postgres.ts';
+export { PostgresStartError } from './postgres-cluster.ts';
+export { type ServiceOptions, ServiceOutputError, type ServiceProcess, spawnService } from './processes.ts';
+export { type Proxy, startProxy } from './proxy.ts';
+export { type ClientOptions, type RedisServer, type RedisServerOptions, startRedis } from './redis.ts';
+export { createTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts';

@@ -1,0 +1,49 @@
+import { defineConfig } from 'vitest/config';
+
+const integration = [
+  'packages/*/src/**/*.int.test.ts',
+  'services/*/src/**/*.int.test.ts',
+  'tests/**/*.test.ts',
+];
+const unit = ['packages/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts', 'scripts/**/*.test.ts'];
+// Reads the sources only.
+const dependencyRules = 'tests/dependency-rules.test.ts';
+const excluded = ['**/node_modules/**', '**/dist/**'];
+
+export default defineConfig({
+  // Packages are tested from their sources. No other condition: vitest passes them on to require(), too.
+  ssr: { resolve: { conditions: ['@event-bus/source'] } },
+  test: {
+    reporters: ['default', './scripts/vitest-summary.ts'],
+    env: { NODE_OPTIONS: '--conditions=@event-bus/source' },
+    teardownTimeout: 30_000,
+    coverage: {
+      provider: 'v8',
+      include: ['packages/*/src/**', 'services/*/src/**'],
+      exclude: ['**/*.test.ts', 'packages/testkit/**'],
+    },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: [...unit, dependencyRules],
+          exclude: [...excluded, '**/*.int.test.ts'],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'integration',
+          include: integration,
+          exclude: [...excluded, dependencyRules],
+          globalSetup: ['./packages/testkit/src/global-setup.ts'],
+          // Real servers and real processes, on machines that may be slow and busy.
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          maxWorkers: 2,
+        },
+      },
+    ],
+  },
+});
