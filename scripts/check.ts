@@ -38,8 +38,7 @@ const CHECKS: readonly Check[] = [
     command: [
       'node',
       '--conditions=@event-bus/source',
-      'packages/contracts/src/schemas/export.ts',
-      '--check',
+      'packages/contracts/src/schemas/check.ts',
     ],
     advice: 'npm run contracts',
   },

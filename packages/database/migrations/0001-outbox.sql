@@ -176,6 +176,7 @@ create table outbox_parked (
   retry_requested_at timestamptz
 );
 create index outbox_parked_aggregate on outbox_parked (aggregate_type, aggregate_id, position);
+create index outbox_parked_retry on outbox_parked (position) where retry_requested_at is not null;
 
 create view outbox_status as
   select

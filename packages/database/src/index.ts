@@ -9,5 +9,12 @@ export {
 export { assertSchemaIsCurrent, migrate, migrationNames } from './migrate.ts';
 export { ensurePartitions } from './partitions.ts';
 export type { RegisteredGroup, RegisteredTopic } from './registry.ts';
-export { loadGroup, loadGroups, loadTopics, registerGroup, registerTopics } from './registry.ts';
+export {
+  loadGroup,
+  loadGroups,
+  loadTopics,
+  registerGroup,
+  registerTopics,
+  registerUnknownTopics,
+} from './registry.ts';
 export type { BusDatabase } from './schema.ts';

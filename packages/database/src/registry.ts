@@ -42,6 +42,18 @@ export async function registerTopics(
   }
 }
 
+/** Registers topics that nobody has defined yet, with one partition; those that are registered stay as they are. */
+export async function registerUnknownTopics(
+  db: Kysely<BusDatabase>,
+  names: readonly string[],
+): Promise<void> {
+  await db
+    .insertInto('topics')
+    .values(names.map((name) => ({ name, partitions: 1 })))
+    .onConflict((conflict) => conflict.column('name').doNothing())
+    .execute();
+}
+
 /** All registered topics by name. */
 export async function loadTopics(db: Kysely<BusDatabase>): Promise<Map<string, RegisteredTopic>> {
   const rows = await db.selectFrom('topics').select(['name', 'partitions']).execute();

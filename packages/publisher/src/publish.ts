@@ -45,6 +45,7 @@ export async function publish(
       reading = await wakeup.sleep(() => reader.next(), longestMs, stop);
       if (reading === undefined) continue;
     }
+    await leader.streams.meet(reading.rows);
     const batch = formBatch(reading, {
       ...settings,
       streamOf: leader.streams.streamOf,
@@ -85,6 +86,7 @@ async function retryParked(leader: Leader, pipeline: Pipeline): Promise<void> {
     // These are the first of their aggregates: nothing that is parked besides stands in their way.
     leader.parking = new Parking([]);
     const { streams, parking } = leader;
+    await streams.meet(rows);
     const reading = { rows, position: 0, noted: [], closed: [] };
     await pipeline.send(
       formBatch(reading, { ...settings, streamOf: streams.streamOf, parking, retried: true }),

@@ -1,4 +1,4 @@
-import { type BusDatabase, loadTopics, registerTopics } from '@event-bus/database';
+import { type BusDatabase, registerTopics } from '@event-bus/database';
 import { DeposedError, loadParkedAggregates, OutboxInconsistentError, takeLead } from '@event-bus/outbox/log';
 import type { Logger } from '@event-bus/telemetry';
 import type { EventTransport } from '@event-bus/transport';
@@ -88,7 +88,7 @@ async function lead(
       settings,
       logger,
       observer,
-      streams: await StreamBook.load(pool, await loadTopics(options.busDatabase)),
+      streams: await StreamBook.load(pool, options.busDatabase),
       parking: new Parking(await loadParkedAggregates(pool)),
       lost: AbortSignal.any([session.lost, abort]),
     };

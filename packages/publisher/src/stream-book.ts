@@ -1,5 +1,12 @@
+import {
+  type BusDatabase,
+  loadTopics,
+  type RegisteredTopic,
+  registerUnknownTopics,
+} from '@event-bus/database';
 import { type LogRow, newestBatches, type RecordedBatch } from '@event-bus/outbox/log';
 import { type Expectation, streamKey } from '@event-bus/transport';
+import type { Kysely } from 'kysely';
 import type { Pool } from 'pg';
 
 /** What a leader knows of one stream. */
@@ -13,22 +20,22 @@ export interface StreamState {
 /** The streams a leader writes to. */
 export class StreamBook {
   readonly #states = new Map<string, StreamState>();
-  #partitions: ReadonlyMap<string, { readonly partitions: number }>;
+  readonly #registry: Kysely<BusDatabase>;
+  #topics: ReadonlyMap<string, RegisteredTopic>;
 
   private constructor(
     newest: readonly RecordedBatch[],
-    topics: ReadonlyMap<string, { readonly partitions: number }>,
+    registry: Kysely<BusDatabase>,
+    topics: ReadonlyMap<string, RegisteredTopic>,
   ) {
-    this.#partitions = topics;
+    this.#registry = registry;
+    this.#topics = topics;
     for (const batch of newest) this.#states.set(batch.stream, { newest: batch, expect: undefined });
   }
 
-  /** Loads what is recorded of all streams. */
-  static async load(
-    pool: Pool,
-    topics: ReadonlyMap<string, { readonly partitions: number }>,
-  ): Promise<StreamBook> {
-    return new StreamBook(await newestBatches(pool), topics);
+  /** Loads what is recorded of all streams, and the topics that are registered. */
+  static async load(pool: Pool, registry: Kysely<BusDatabase>): Promise<StreamBook> {
+    return new StreamBook(await newestBatches(pool), registry, await loadTopics(registry));
   }
 
   /** The streams with a recorded batch. */
@@ -46,9 +53,21 @@ export class StreamBook {
     return state;
   }
 
-  /** The stream of a row. A topic that nobody registered has one partition. */
+  /**
+   * Makes sure that the topics of these rows are registered, those that nobody defined with one partition: whoever
+   * defines them otherwise later is told, instead of waiting at streams that are never written.
+   */
+  async meet(rows: readonly LogRow[]): Promise<void> {
+    const unknown = new Set(rows.map((row) => row.aggregateType).filter((topic) => !this.#topics.has(topic)));
+    if (unknown.size === 0) return;
+    await registerUnknownTopics(this.#registry, [...unknown]);
+    this.#topics = await loadTopics(this.#registry);
+  }
+
+  /** The stream of a row whose topic was met. */
   readonly streamOf = (row: LogRow): string => {
-    const partitions = this.#partitions.get(row.aggregateType)?.partitions ?? 1;
-    return streamKey(row.aggregateType, row.slot % partitions, partitions);
+    const topic = this.#topics.get(row.aggregateType);
+    if (topic === undefined) throw new Error(`topic ${row.aggregateType} is not registered`);
+    return streamKey(topic.name, row.slot % topic.partitions, topic.partitions);
   };
 }

@@ -1,0 +1,87 @@
+import type { BusDatabase } from '@event-bus/database';
+import { sql, type Transaction } from 'kysely';
+
+/** Where an event stands in its aggregate's order. */
+export interface AggregatePosition {
+  readonly source: string;
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+  readonly position: bigint;
+}
+
+/** An event that came after a later one of its aggregate. If it is no duplicate, order was broken. */
+export interface Inversion {
+  /** Its index in what was passed. */
+  readonly index: number;
+  /** The highest position before it. */
+  readonly after: bigint;
+}
+
+/**
+ * Remembers, per aggregate, the highest position an ordered group has handled, and tells which of these events,
+ * taken in the order given, stand below one that was there before them. Positions never go down. Duplicates are
+ * told like the others: whoever calls knows them.
+ */
+export async function recordPositions(
+  trx: Transaction<BusDatabase>,
+  group: string,
+  positions: readonly AggregatePosition[],
+): Promise<Inversion[]> {
+  if (positions.length === 0) return [];
+  const highest = new Map<string, AggregatePosition>();
+  for (const entry of positions) {
+    const known = highest.get(keyOf(entry));
+    if (known === undefined || known.position < entry.position) highest.set(keyOf(entry), entry);
+  }
+  const rows = [...highest].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
+  const before = await exchange(trx, group, rows);
+  return positions.flatMap((entry, index) => {
+    const after = before.get(keyOf(entry));
+    if (after !== undefined && after > entry.position) return [{ index, after }];
+    before.set(keyOf(entry), entry.position);
+    return [];
+  });
+}
+
+/** Stores the higher position of each row, and returns those that stood before. */
+async function exchange(
+  trx: Transaction<BusDatabase>,
+  group: string,
+  rows: readonly AggregatePosition[],
+): Promise<Map<string, bigint>> {
+  const result = await sql<{
+    source: string;
+    aggregate_type: string;
+    aggregate_id: string;
+    position: string;
+  }>`
+    with given as materialized (
+      select * from unnest(
+        ${rows.map((row) => row.source)}::text[],
+        ${rows.map((row) => row.aggregateType)}::text[],
+        ${rows.map((row) => row.aggregateId)}::text[],
+        ${rows.map((row) => String(row.position))}::bigint[]
+      ) as g(source, aggregate_type, aggregate_id, position)
+    ), stored as (
+      insert into inbox_positions as p (consumer_group, source, aggregate_type, aggregate_id, position)
+      select ${group}, source, aggregate_type, aggregate_id, position from given
+      on conflict (consumer_group, aggregate_type, aggregate_id, source) do update
+        set position = excluded.position
+        where p.position < excluded.position
+    )
+    -- Sees the rows as they were before this statement.
+    select p.source, p.aggregate_type, p.aggregate_id, p.position
+    from given g join inbox_positions p on p.consumer_group = ${group}
+      and p.aggregate_type = g.aggregate_type and p.aggregate_id = g.aggregate_id and p.source = g.source
+  `.execute(trx);
+  return new Map(
+    result.rows.map((row) => [
+      keyOf({ source: row.source, aggregateType: row.aggregate_type, aggregateId: row.aggregate_id }),
+      BigInt(row.position),
+    ]),
+  );
+}
+
+function keyOf(row: Omit<AggregatePosition, 'position'>): string {
+  return JSON.stringify([row.aggregateType, row.aggregateId, row.source]);
+}
