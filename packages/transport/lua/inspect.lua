@@ -1,0 +1,32 @@
+-- What a stream knows of one source, without writing.
+--
+-- KEYS[1] stream   KEYS[2] its writers hash
+-- ARGV[1] source   ARGV[2] entry ID and ARGV[3] event ID that are asked about ('' = none)
+--
+-- Replies {mark or '', '1' if the marked entry stands, '1' if the asked one does, '@trimmed' or ''}.
+local stream, writers = KEYS[1], KEYS[2]
+local trimmed = redis.call('HGET', writers, '@trimmed') or ''
+
+local function at_most(id, limit)
+  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
+  local limit_ms, limit_seq = string.match(limit, '^(%d+)-(%d+)$')
+  ms, limit_ms = tonumber(ms), tonumber(limit_ms)
+  return ms < limit_ms or (ms == limit_ms and tonumber(seq) <= tonumber(limit_seq))
+end
+
+local function stands(id, event_id)
+  local found = redis.call('XRANGE', stream, id, id)
+  if found[1] then
+    return found[1][2][1] == 'event_id' and found[1][2][2] == event_id
+  end
+  return trimmed ~= '' and at_most(id, trimmed)
+end
+
+local mark = redis.call('HGET', writers, ARGV[1]) or ''
+local marked_id, marked_event = string.match(mark, '^(%S+) (%S+)$')
+return {
+  mark,
+  marked_id and stands(marked_id, marked_event) and '1' or '0',
+  ARGV[2] ~= '' and stands(ARGV[2], ARGV[3]) and '1' or '0',
+  trimmed,
+}

@@ -1,0 +1,37 @@
+import { describe } from 'vitest';
+import { testAppending } from './appending.ts';
+import { testClaiming } from './claiming.ts';
+import { testClosing } from './closing.ts';
+import { testFailures } from './failures.ts';
+import { testGroups } from './groups.ts';
+import { testHolding } from './holding.ts';
+import { testInspecting } from './inspecting.ts';
+import { testObserving } from './observing.ts';
+import { testReading } from './reading.ts';
+import { testRemovingConsumers } from './removing-consumers.ts';
+import type { OpenTransport, TransportFeatures } from './setup.ts';
+
+export type { Backdoor, OpenedTransport, OpenTransport, TransportFeatures } from './setup.ts';
+
+/**
+ * Declares the tests that every transport has to pass. They use streams of their own, but flush the server: give
+ * them one that nobody else uses.
+ */
+export function testTransport(
+  name: string,
+  open: OpenTransport,
+  features: TransportFeatures = { lag: true },
+): void {
+  describe(name, () => {
+    testAppending(open);
+    testInspecting(open);
+    testGroups(open);
+    testReading(open);
+    testClaiming(open);
+    testHolding(open);
+    testFailures(open);
+    testRemovingConsumers(open);
+    testClosing(open);
+    testObserving(open, features);
+  });
+}

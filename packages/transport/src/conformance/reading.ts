@@ -1,0 +1,123 @@
+import { describe, expect, it } from 'vitest';
+import { eventIds, fieldsOf, ids, type OpenTransport, setUp } from './setup.ts';
+
+/** How new entries reach the consumers of a group. */
+export function testReading(open: OpenTransport): void {
+  describe('reading', () => {
+    it('delivers entries with all fields, in order, counted once', async () => {
+      const { stream, publish, take } = await setUp(open);
+      const [a, b] = await publish('a', 'b');
+
+      expect(await take('one')).toEqual([
+        { id: a, stream, fields: fieldsOf('a'), deliveries: 1 },
+        { id: b, stream, fields: fieldsOf('b'), deliveries: 1 },
+      ]);
+    });
+
+    it('divides entries among the consumers of a group', async () => {
+      const { publish, take } = await setUp(open);
+      await publish('a', 'b', 'c');
+
+      expect(eventIds(await take('one', 2))).toEqual(['a', 'b']);
+      expect(eventIds(await take('two', 2))).toEqual(['c']);
+      expect(await take('one')).toEqual([]);
+    });
+
+    it('reads several streams in one call, so many of each', async () => {
+      const { reader, backdoor, ref, stream } = await setUp(open);
+      const other = `${stream}:other`;
+      await reader.ensureGroup({ ...ref, stream: other }, '0');
+      for (const name of ['a', 'b', 'c']) {
+        await backdoor.addEntry(stream, { event_id: name });
+        await backdoor.addEntry(other, { event_id: `other ${name}` });
+      }
+
+      const read = await reader.read({
+        group: ref.group,
+        consumer: 'one',
+        streams: [stream, other],
+        count: 2,
+        blockMs: 0,
+      });
+
+      expect(eventIds(read.filter((delivery) => delivery.stream === stream))).toEqual(['a', 'b']);
+      expect(eventIds(read.filter((delivery) => delivery.stream === other))).toEqual(['other a', 'other b']);
+    });
+
+    it('is woken by an entry on any of its streams', async () => {
+      const { reader, backdoor, ref, stream } = await setUp(open);
+      const other = `${stream}:other`;
+      await reader.ensureGroup({ ...ref, stream: other }, '0');
+
+      const reading = reader.read({
+        group: ref.group,
+        consumer: 'one',
+        streams: [stream, other],
+        count: 5,
+        blockMs: 30_000,
+      });
+      await reader.ping();
+      const id = await backdoor.addEntry(other, { event_id: 'a' });
+
+      expect(await reading).toEqual([{ id, stream: other, fields: { event_id: 'a' }, deliveries: 1 }]);
+    });
+
+    it('wakes one of two waiting consumers with one entry', async () => {
+      const { reader, transport, ref, stream, publish } = await setUp(open);
+      const second = transport.reader();
+      const request = { group: ref.group, streams: [stream], count: 5, blockMs: 30_000 };
+
+      const waiting = [
+        reader.read({ ...request, consumer: 'one' }),
+        second.read({ ...request, consumer: 'two' }),
+      ];
+      await Promise.all([reader.ping(), second.ping()]);
+      await publish('a');
+      const woken = await Promise.race(waiting);
+      await transport.close();
+      const ends = await Promise.allSettled(waiting);
+
+      expect(eventIds(woken)).toEqual(['a']);
+      expect(ends.map(({ status: end }) => end).toSorted()).toEqual(['fulfilled', 'rejected']);
+    });
+
+    it('comes back with nothing when nothing comes', async () => {
+      const { reader, ref, stream } = await setUp(open);
+
+      expect(
+        await reader.read({ group: ref.group, consumer: 'one', streams: [stream], count: 5, blockMs: 20 }),
+      ).toEqual([]);
+    });
+
+    it('delivers foreign entries as they are', async () => {
+      const { backdoor, stream, take } = await setUp(open);
+      const id = await backdoor.addEntry(stream, { hello: 'world' });
+
+      expect(await take('one')).toEqual([{ id, stream, fields: { hello: 'world' }, deliveries: 1 }]);
+    });
+
+    it('keeps what was delivered pending until it is acknowledged', async () => {
+      const { reader, ref, publish, take, status } = await setUp(open);
+      await publish('a', 'b', 'c');
+      const [first = '', ...rest] = ids(await take('one'));
+
+      expect(await reader.acknowledge(ref, [first])).toBe(1);
+      expect(await reader.acknowledge(ref, [first])).toBe(0);
+
+      expect((await status()).pending).toBe(2);
+      expect(await reader.acknowledge(ref, [first, ...rest])).toBe(2);
+      expect(await reader.acknowledge(ref, [])).toBe(0);
+      expect(await status()).toMatchObject({ pending: 0, oldestPendingIdleMs: null });
+    });
+
+    it('acknowledges thousands at a time', async () => {
+      const { reader, ref, publish, take, status } = await setUp(open);
+      await publish(...Array.from({ length: 2_500 }, (_, index) => `e${index}`));
+      const delivered = ids(await take('one', 2_500));
+
+      expect(await reader.acknowledge(ref, delivered)).toBe(2_500);
+
+      expect((await status()).pending).toBe(0);
+    });
+  });
+}

@@ -1,0 +1,27 @@
+/** The stream of one topic partition. A topic with a single partition has no suffix. */
+export function streamKey(topic: string, partition: number, partitions: number): string {
+  return partitions === 1 ? `events:${topic}` : `events:${topic}:${partition}`;
+}
+
+/** All streams of a topic, in the order of their partitions. */
+export function streamKeys(topic: string, partitions: number): string[] {
+  return Array.from({ length: partitions }, (_, partition) => streamKey(topic, partition, partitions));
+}
+
+/**
+ * Keys derived from a stream. The hash tag puts each into the Cluster slot of its stream, so that one script
+ * may touch both.
+ */
+export const derivedKeys = {
+  /** Hash: source -> `<entry ID> <event ID>` written last; `@trimmed` -> last entry ID that was trimmed. */
+  writers: (stream: string): string => `{${stream}}:writers`,
+  /** Hash: entry ID -> last failure of an entry that is still pending, as JSON. */
+  failures: (stream: string, group: string): string => `{${stream}}:failures:${group}`,
+  /** Stream: entries for one group only. */
+  inject: (stream: string, group: string): string => `{${stream}}:inject:${group}`,
+  /** Stream: dead letters of one group. */
+  deadLetters: (stream: string, group: string): string => `{${stream}}:dlq:${group}`,
+} as const;
+
+/** The consumer name under which a group keeps what was handed back. Nobody reads under it. */
+export const HANDED_BACK = '@released';

@@ -1,0 +1,2 @@
+export type { MemoryBroker } from './broker.ts';
+export { createMemoryBroker } from './broker.ts';

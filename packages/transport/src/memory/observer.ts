@@ -1,0 +1,96 @@
+import { compareEntryIds, issuedAt } from '../entry-id.ts';
+import type { GroupStatus, StreamObserver } from '../transport.ts';
+import { openSession } from './session.ts';
+import { failuresOf, type MemoryGroup, type MemoryState, type MemoryStream, rangeOf } from './state.ts';
+
+const FOLLOW_COUNT = 1000;
+
+function groupStatus(
+  state: MemoryState,
+  stream: string,
+  { entries }: MemoryStream,
+  name: string,
+  { pending, consumers, lastDeliveredId }: MemoryGroup,
+): GroupStatus {
+  const now = Date.now();
+  const held = [...pending];
+  const oldest = held[0];
+  return {
+    stream,
+    group: name,
+    pending: pending.size,
+    lag: entries.filter(({ id }) => compareEntryIds(id, lastDeliveredId) > 0).length,
+    lastDeliveredId,
+    // What was handed back counts as idle since 1970; it cannot have been idle for longer than it exists.
+    oldestPendingIdleMs:
+      oldest === undefined
+        ? null
+        : Math.max(0, Math.min(now - oldest[1].deliveredAt, now - issuedAt(oldest[0]))),
+    consumers: [...consumers].map(([consumer, seenAt]) => ({
+      name: consumer,
+      pending: held.filter(([, entry]) => entry.consumer === consumer).length,
+      idleMs: now - seenAt,
+    })),
+    failed: failuresOf(state, { stream, group: name })
+      .values()
+      .filter(({ final }) => final)
+      .reduce((count) => count + 1, 0),
+  };
+}
+
+/** The read-only side in memory. */
+export function createMemoryObserver(state: MemoryState): StreamObserver {
+  const session = openSession(state, 'observer');
+
+  return {
+    async stream(stream) {
+      session.assertOpen();
+      const target = state.streams.get(stream);
+      const writers = state.writers.get(stream);
+      return {
+        stream,
+        exists: target !== undefined,
+        length: target?.entries.length ?? 0,
+        firstId: target?.entries[0]?.id ?? null,
+        lastId: target?.entries.at(-1)?.id ?? null,
+        writers: new Map(writers?.marks),
+        trimmedTo: writers?.trimmedTo ?? null,
+      };
+    },
+
+    async groups(stream) {
+      session.assertOpen();
+      const target = state.streams.get(stream);
+      if (target === undefined) return [];
+      return [...target.groups].map(([name, group]) => groupStatus(state, stream, target, name, group));
+    },
+
+    async range(stream, from, to, count) {
+      session.assertOpen();
+      return rangeOf(state, stream, from, to, count);
+    },
+
+    async newest(stream, count) {
+      session.assertOpen();
+      return state.streams.get(stream)?.entries.slice(-count) ?? [];
+    },
+
+    follow(stream, afterId, blockMs) {
+      const look = () =>
+        rangeOf(state, stream, '-', '+', Number.POSITIVE_INFINITY)
+          .filter(({ id }) => compareEntryIds(id, afterId) > 0)
+          .slice(0, FOLLOW_COUNT);
+      return session.wait(look, blockMs);
+    },
+
+    async server() {
+      return 'memory';
+    },
+
+    async ping() {
+      session.assertOpen();
+    },
+
+    close: () => session.close(),
+  };
+}

@@ -1,0 +1,2 @@
+export type { RedisTransportOptions } from './transport.ts';
+export { createRedisTransport } from './transport.ts';

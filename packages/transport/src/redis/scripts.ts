@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import type { Redis } from 'ioredis';
+
+const NAMES = [
+  'acknowledge',
+  'append',
+  'claim',
+  'inspect',
+  'keep',
+  'record-failures',
+  'release',
+  'remove-consumer',
+] as const;
+
+/** A script of the `lua` folder. Its head says what it takes and replies. */
+export type ScriptName = (typeof NAMES)[number];
+
+/** Runs a script by its name. `Reply` is what its head promises. */
+export type RunScript = <Reply>(
+  redis: Redis,
+  name: ScriptName,
+  keys: readonly string[],
+  args: readonly (string | number)[],
+) => Promise<Reply>;
+
+/** Relative to `src/redis` and to `dist/redis` alike. */
+function read(name: ScriptName): string {
+  const source = readFileSync(new URL(`../../lua/${name}.lua`, import.meta.url), 'utf8');
+  return source.replaceAll(/^\s*--.*\n/gm, '');
+}
+
+/**
+ * Reads all scripts. They are always sent whole (EVAL) and never by their hash: the server may lose its scripts at any moment
+ * (restart, failover, SCRIPT FLUSH), and a batch that is sent a second time after a NOSCRIPT would arrive behind the
+ * one that followed it. The server compiles each text once; a kilobyte more is little beside a batch.
+ */
+export function loadScripts(): RunScript {
+  const texts = new Map(NAMES.map((name) => [name, read(name)]));
+  return async <Reply>(
+    redis: Redis,
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+  ) => {
+    const text = texts.get(name) ?? '';
+    return (await redis.call('EVAL', [text, keys.length, ...keys, ...args])) as Reply;
+  };
+}
