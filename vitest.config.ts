@@ -6,8 +6,10 @@ const integration = [
   'tests/**/*.test.ts',
 ];
 const unit = ['packages/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts', 'scripts/**/*.test.ts'];
-// Reads the sources only.
-const dependencyRules = 'tests/dependency-rules.test.ts';
+// Those that only read files of the repository.
+const readers = ['dependency-rules', 'compose', 'docs-links', 'env-example'].map(
+  (name) => `tests/${name}.test.ts`,
+);
 const excluded = ['**/node_modules/**', '**/dist/**'];
 
 export default defineConfig({
@@ -27,7 +29,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: [...unit, dependencyRules],
+          include: [...unit, ...readers],
           exclude: [...excluded, '**/*.int.test.ts'],
         },
       },
@@ -36,7 +38,7 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: integration,
-          exclude: [...excluded, dependencyRules],
+          exclude: [...excluded, ...readers],
           globalSetup: ['./packages/testkit/src/global-setup.ts'],
           // Real servers and real processes, on machines that may be slow and busy.
           testTimeout: 60_000,

@@ -35,12 +35,13 @@ const CHECKS: readonly Check[] = [
   { name: 'unused files, exports and dependencies', command: ['knip'], advice: 'npx knip' },
   {
     name: 'contracts stay compatible',
-    command: [
-      'node',
-      '--conditions=@event-bus/source',
-      'packages/contracts/src/schemas/check.ts',
-    ],
+    command: ['node', '--conditions=@event-bus/source', 'packages/contracts/src/schemas/check.ts'],
     advice: 'npm run contracts',
+  },
+  {
+    name: 'workflows',
+    command: ['node', 'scripts/check-workflows.mjs'],
+    advice: 'node scripts/check-workflows.mjs',
   },
   {
     name: 'dependency rules',

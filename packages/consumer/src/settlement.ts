@@ -32,7 +32,11 @@ export type Settlement =
       readonly delayMs: number;
     }
   | { readonly kind: 'given-up'; readonly reason: string; readonly error: unknown }
-  | { readonly kind: 'interrupted'; readonly cause: 'shutdown' | 'database' | 'fenced'; readonly error: unknown };
+  | {
+      readonly kind: 'interrupted';
+      readonly cause: 'shutdown' | 'database' | 'fenced';
+      readonly error: unknown;
+    };
 
 /** Handles deliveries of one group. Never rejects: every end is a settlement. */
 export interface Dispatcher {

@@ -55,9 +55,7 @@ export async function recordHandled(
     where current_setting('bus.handling')::boolean
     on conflict do nothing
     returning consumer_group, event_id, replay_id`.execute(trx);
-  const fresh = new Set(
-    inserted.rows.map((row) => keyText(row.consumer_group, row.event_id, row.replay_id)),
-  );
+  const fresh = new Set(inserted.rows.map((row) => keyText(row.consumer_group, row.event_id, row.replay_id)));
   return rows.map((row) => fresh.delete(keyText(row.group, row.eventId, row.replayId)));
 }
 

@@ -3,3 +3,16 @@ export class StreamChangedError extends Error {
   override readonly name = 'StreamChangedError';
   readonly code = 'stream_changed';
 }
+
+/** A reconcile was given up before every stream was whole. What it had written stays. */
+export class ReconcileInterruptedError extends Error {
+  override readonly name = 'ReconcileInterruptedError';
+  readonly code = 'reconcile_interrupted';
+
+  constructor(obstacle: Error | undefined) {
+    super(
+      `the time was up before all streams were whole${obstacle === undefined ? '' : `; last obstacle: ${obstacle.message}`}. Run it again: it goes on from there`,
+      { cause: obstacle },
+    );
+  }
+}

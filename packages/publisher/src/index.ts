@@ -1,5 +1,7 @@
+export { ReconcileInterruptedError } from './errors.ts';
 export type { Publisher, PublisherOptions } from './publisher.ts';
 export { createPublisher } from './publisher.ts';
 export { type StreamSurvey, surveyStream } from './reconcile.ts';
+export { type ReconcileOnceOptions, type ReconcileOnceReport, reconcileOnce } from './reconcile-once.ts';
 export type { PublisherSettings } from './settings.ts';
 export { defaultSettings } from './settings.ts';

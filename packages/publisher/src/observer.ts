@@ -20,7 +20,7 @@ export interface PublisherObserver {
   /** A batch is in its streams and recorded. */
   recorded(batch: Batch): void;
   parked(event: ParkedEvent): void;
-  /** Redis cannot be written to, or a batch was refused. Logged once until `available`. */
+  /** Redis cannot be written to, or a batch was refused. Each kind of error is logged once until `available`. */
   unavailable(error: Error): void;
   available(): void;
   reconciling(stream: string, batches: number): void;
@@ -42,7 +42,7 @@ export function createPublisherObserver(logger: Logger, source: string): Publish
   const reconciledEvents = instruments.createCounter(metricNames.reconciledEvents);
   const active = instruments.createGauge(metricNames.publisherActive);
   const gapsOpen = instruments.createGauge(metricNames.outboxGaps);
-  let outage: string | undefined;
+  const outage = new Set<string>();
   active.record(0, common);
 
   const traceBatch = (batch: Batch, endedAt: number) => {
@@ -95,13 +95,13 @@ export function createPublisherObserver(logger: Logger, source: string): Publish
       ),
     unavailable: (error) => {
       if (error.name === 'StreamChangedError') refused.add(1, common);
-      if (outage !== error.name)
+      if (!outage.has(error.name))
         logger.warn({ source, err: error }, 'a batch is not through; trying until it is');
-      outage = error.name;
+      outage.add(error.name);
     },
     available: () => {
-      if (outage !== undefined) logger.info({ source }, 'batches go through again');
-      outage = undefined;
+      if (outage.size > 0) logger.info({ source }, 'batches go through again');
+      outage.clear();
     },
     reconciling: (stream, batches) =>
       logger.warn({ source, stream, batches }, 'a stream went back in time: writing again what it lost'),

@@ -17,13 +17,6 @@ import type { Leader } from './leader.ts';
 
 const chunk = 200;
 
-/** The newest recorded batch that still stands in its stream. Number 0, before the first, if none does. */
-interface Survivor {
-  readonly number: number;
-  /** Everything up to here is as it was. */
-  readonly lastId: string;
-}
-
 /**
  * Writes again what a stream has lost: it went back in time, and by how much is found by walking back through the
  * recorded batches to the last one that stands. What a server loses is always the end of its history, so everything
@@ -36,31 +29,37 @@ export async function reconcileStream(leader: Leader, stream: string, found: Wri
   const { pool, epoch, writer, streams, observer } = leader;
   const state = streams.state(stream);
   if (state.newest === undefined) return;
-  const survivor = await lastSurvivor(pool, writer, state.newest, found.trimmedTo);
-  observer.reconciling(stream, state.newest.number - survivor.number);
+  let standing = await lastSurvivor(pool, writer, state.newest, found.trimmedTo);
+  observer.reconciling(stream, state.newest.number - numberOf(standing));
   let expect: Expectation = { eventId: found.mark?.eventId ?? null, present: found.markPresent };
-  let { number, lastId } = survivor;
+  let number = numberOf(standing);
   for (
     let batch = await nextBatch(pool, stream, number);
     batch;
     batch = await nextBatch(pool, stream, number)
   ) {
-    const { rows, recorded } = await missingRows(leader, batch, lastId);
-    if (recorded === 0) {
+    number = batch.number;
+    const { rows, last } = await missingRows(leader, batch, standing?.lastId ?? '-');
+    if (last === undefined) {
       observer.unrecoverable(batch);
-      await forgetBatch(pool, epoch, stream, batch.number);
+      await forgetBatch(pool, epoch, stream, number);
+      continue;
     }
+    let lastId = '';
     for (let start = 0; start < rows.length; start += leader.settings.pageSize) {
       const part = rows.slice(start, start + leader.settings.pageSize);
       ({ expect, lastId } = await append(leader, stream, part, expect));
     }
-    number = batch.number;
-    if (recorded > 0) {
-      state.newest = { stream, number, lastId, lastEventId: batch.lastEventId };
-      await moveBatch(pool, epoch, state.newest);
-    }
+    standing = { stream, number, lastId, lastEventId: last.eventId };
+    await moveBatch(pool, epoch, standing);
     observer.reconciled(stream, rows.length);
   }
+  // Not before all are through: were a batch in the middle taken for the newest, the rest would pass for written.
+  state.newest = standing;
+}
+
+function numberOf(batch: RecordedBatch | undefined): number {
+  return batch?.number ?? 0;
 }
 
 /** What a look at one stream found. */
@@ -86,16 +85,17 @@ export async function surveyStream(
   const found = await writer.inspect(stream, source, asked);
   if (found.askedPresent === true) return { stream, intact: true, lostBatches: 0, lostEvents: 0 };
   const survivor = await lastSurvivor(pool, writer, newest, found.trimmedTo);
-  const lost = await countAbove(pool, stream, survivor.number);
+  const lost = await countAbove(pool, stream, numberOf(survivor));
   return { stream, intact: false, lostBatches: lost.batches, lostEvents: lost.events };
 }
 
+/** The newest recorded batch that still stands in its stream; `undefined` if none does. */
 async function lastSurvivor(
   pool: Pool,
   writer: StreamWriter,
   newest: RecordedBatch,
   trimmedTo: string | null,
-): Promise<Survivor> {
+): Promise<RecordedBatch | undefined> {
   let below = newest.number + 1;
   for (;;) {
     const batches = await batchesBelow(pool, newest.stream, below, chunk);
@@ -103,7 +103,7 @@ async function lastSurvivor(
     const survivor = batches[stands.indexOf(true)];
     if (survivor !== undefined) return survivor;
     const oldest = batches.at(-1);
-    if (oldest === undefined) return { number: 0, lastId: '-' };
+    if (oldest === undefined) return undefined;
     below = oldest.number;
   }
 }
@@ -118,23 +118,25 @@ async function standsIn(
   return entry?.fields.event_id === batch.lastEventId;
 }
 
-// Of the first lost batch, some entries may have survived.
+// Of the first lost batch, some entries may have survived. Its last is written in any case, even if a copy that was
+// never recorded survived: where it stands is how the batch is found again.
 async function missingRows(
   leader: Leader,
   batch: RecordedPositions,
   after: string,
-): Promise<{ rows: LogRow[]; recorded: number }> {
+): Promise<{ rows: LogRow[]; last: LogRow | undefined }> {
   const recorded = await readPositions(leader.pool, batch.positions);
+  const last = recorded.at(-1);
   const survived = new Set<string>();
   let from = after;
   while (from === '-' || compareIds(from, batch.lastId) < 0) {
     const entries = await leader.writer.range(batch.stream, from, batch.lastId, chunk);
     for (const entry of entries) if (entry.fields.event_id !== undefined) survived.add(entry.fields.event_id);
-    const last = entries.at(-1);
-    if (last === undefined || last.id === from) break;
-    from = last.id;
+    const end = entries.at(-1);
+    if (end === undefined || end.id === from) break;
+    from = end.id;
   }
-  return { rows: recorded.filter((row) => !survived.has(row.eventId)), recorded: recorded.length };
+  return { rows: recorded.filter((row) => row === last || !survived.has(row.eventId)), last };
 }
 
 async function append(

@@ -72,8 +72,9 @@ async function resume(leader: Leader, stream: string, batches: readonly Batch[])
     mark !== null && found.markPresent
       ? parts.findLastIndex(({ part }) => lastEventId(part) === mark.eventId)
       : -1;
-  if (mark !== null && reached < 0 && !(await isInLog(leader.pool, mark.eventId)))
-    observer.unknownMark(stream, mark);
+  // What is recorded was in the log once, even if its partition has been dropped since.
+  const isKnown = mark === null || reached >= 0 || mark.eventId === state.newest?.lastEventId;
+  if (!isKnown && !(await isInLog(leader.pool, mark.eventId))) observer.unknownMark(stream, mark);
   for (const { part } of parts.slice(0, reached + 1)) part.lastId ??= await locate(leader, part, mark);
 
   let expect: Expectation = { eventId: mark?.eventId ?? null, present: found.markPresent };

@@ -24,7 +24,7 @@ async function isIntact(leader: Leader, stream: string): Promise<boolean> {
       entryId: newest.lastId,
       eventId: newest.lastEventId,
     });
-    return found.askedPresent === true && found.mark?.eventId === expect?.eventId;
+    return found.askedPresent === true && (found.mark?.eventId ?? null) === expect?.eventId;
   } catch (error) {
     observer.unavailable(error instanceof Error ? error : new Error(String(error)));
     return false;

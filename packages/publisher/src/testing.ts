@@ -38,6 +38,25 @@ export interface RunningPublisher {
   stop(): Promise<void>;
 }
 
+/** What a comparison of a stream with the log it was written from has found. Nothing but `repeated` may be anything. */
+export interface Audit {
+  /** Event IDs that are committed and not in the stream. */
+  readonly missing: readonly string[];
+  /** Event IDs that are in the stream and not committed. */
+  readonly unknown: readonly string[];
+  /** Aggregates whose events appear (for the first time) in another order than that of their positions. */
+  readonly disordered: readonly string[];
+  /** Event IDs that are in the stream more than once. */
+  readonly repeated: readonly string[];
+  /** Numbers of recorded batches whose last entry is not where the record says. */
+  readonly misplaced: readonly number[];
+  /** Event IDs that `outbox_status` does not call published. */
+  readonly unpublished: readonly string[];
+}
+
+/** What an audit finds when nothing is wrong, but for what may be repeated. */
+export const sound = { missing: [], unknown: [], disordered: [], misplaced: [], unpublished: [] } as const;
+
 /** Sets up a bench. */
 export async function createBench(
   postgresUrl: string,
@@ -116,5 +135,46 @@ export async function createBench(
       await redis.stop();
       await database.close();
     },
+  };
+}
+
+/** Compares the stream of a topic with the log, without any code of the publisher. */
+export async function audit(bench: Bench, topic = 'user'): Promise<Audit> {
+  const stream = `events:${topic}`;
+  const [log, batches, entries] = await Promise.all([
+    bench.db
+      .selectFrom('outbox_status')
+      .select(['event_id', 'status'])
+      .where('aggregate_type', '=', topic)
+      .execute(),
+    sql<{ number: string; last_id: string; last_event_id: string }>`
+      select number::text, last_id, last_event_id::text from outbox_batches where stream = ${stream}
+    `.execute(bench.db),
+    bench.entries(stream),
+  ]);
+  const committed = new Set(log.map((row) => row.event_id));
+  const seen = new Map<string, SeenEntry>();
+  const repeated = new Set<string>();
+  const latest = new Map<string, number>();
+  const disordered = new Set<string>();
+  for (const entry of entries) {
+    if (seen.has(entry.eventId)) {
+      repeated.add(entry.eventId);
+      continue;
+    }
+    seen.set(entry.eventId, entry);
+    if ((latest.get(entry.aggregateId) ?? 0) > entry.position) disordered.add(entry.aggregateId);
+    latest.set(entry.aggregateId, entry.position);
+  }
+  const byId = new Map(entries.map((entry) => [entry.id, entry.eventId]));
+  return {
+    missing: [...committed].filter((id) => !seen.has(id)),
+    unknown: [...seen.keys()].filter((id) => !committed.has(id)),
+    disordered: [...disordered],
+    repeated: [...repeated],
+    misplaced: batches.rows
+      .filter((batch) => byId.get(batch.last_id) !== batch.last_event_id)
+      .map((batch) => Number(batch.number)),
+    unpublished: log.filter((row) => row.status !== 'published').map((row) => row.event_id),
   };
 }

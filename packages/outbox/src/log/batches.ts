@@ -83,16 +83,16 @@ export async function nextBatch(
 }
 
 /**
- * Notes where a batch stands after it was written again. Its number stays, so that an interrupted reconcile is
- * noticed by the same check as any loss.
+ * Notes where a batch stands after it was written again, and which of its events came last: the log may no longer
+ * have them all. Its number stays, so that an interrupted reconcile is noticed by the same check as any loss.
  * @throws DeposedError another leader has taken over; nothing was changed.
  */
 export async function moveBatch(pool: Pool, epoch: number, batch: RecordedBatch): Promise<void> {
   const { rowCount } = await pool.query({
     name: 'outbox_move_batch',
-    text: `update outbox_batches set last_id = $4, written_at = clock_timestamp()
+    text: `update outbox_batches set last_id = $4, last_event_id = $5, written_at = clock_timestamp()
       where stream = $2 and number = $3 and exists (select from outbox_cursor where epoch = $1 for share)`,
-    values: [epoch, batch.stream, batch.number, batch.lastId],
+    values: [epoch, batch.stream, batch.number, batch.lastId, batch.lastEventId],
   });
   if (rowCount !== 1) throw new DeposedError(epoch);
 }

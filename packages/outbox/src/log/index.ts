@@ -14,6 +14,24 @@ export { assertLeads, type LeadState, outboxLocks, type StoredGap, takeLead, wak
 export { type GapRows, readGaps, readPage, readPositions, readSnapshot } from './pages.ts';
 export { loadParkedAggregates, type ParkedAggregate, requestedRetries } from './parked.ts';
 export { type Range, toMultirange, toRanges, without } from './ranges.ts';
+export {
+  type HeldBackAggregate,
+  type RetryProgress,
+  readHeldBack,
+  readRetryProgress,
+  requestRetry,
+  requestSweep,
+} from './retries.ts';
 export type { LogRow } from './row.ts';
 export { isOver, type Snapshot } from './snapshot.ts';
+export {
+  countLimit,
+  type EventStatus,
+  isLed,
+  type OutboxOverview,
+  type RowCount,
+  readEventStatus,
+  readOutboxOverview,
+  readSource,
+} from './status.ts';
 export { type ParkedEvent, type Progress, recordProgress, type WrittenPart } from './store.ts';

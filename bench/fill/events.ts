@@ -1,0 +1,45 @@
+import { randomUUID } from 'node:crypto';
+
+/** The topic of all events of the bench. */
+export const topic = 'user';
+
+/** The stream of that topic. */
+export const stream = `events:${topic}`;
+
+/** How many different aggregates the events belong to. */
+export const aggregates = 1_000;
+
+// Makes payloads of about 290 bytes.
+const filling = 'x'.repeat(220);
+
+/** The payload of the event with this number, as JSON text. */
+export function payloadOf(number: number): string {
+  return JSON.stringify({ email: `user-${number}@bench.example`, name: `somebody ${number} ${filling}` });
+}
+
+/** Which aggregate an event belongs to. */
+export function aggregateOf(number: number): string {
+  return `user-${number % aggregates}`;
+}
+
+/** An event as a flat list of the fields and values of a stream entry, as XADD takes it. */
+export function entryOf(number: number): string[] {
+  const fields = {
+    event_id: randomUUID(),
+    source: 'bench',
+    position: String(number),
+    event_type: 'user.created',
+    event_version: '2',
+    aggregate_type: topic,
+    aggregate_id: aggregateOf(number),
+    tenant_id: `tenant-${number % 20}`,
+    actor_id: 'bench',
+    occurred_at: '2026-01-01 10:00:00.123456+00',
+    payload: payloadOf(number),
+    traceparent: '',
+    tracestate: '',
+    correlation_id: '',
+    causation_id: '',
+  };
+  return Object.entries(fields).flat();
+}

@@ -1,0 +1,39 @@
+import { aggregates, topic } from './events.ts';
+
+// As in `payloadOf`, made by the server.
+const payload = `json_build_object(
+  'email', 'user-' || n || '@bench.example', 'name', 'somebody ' || n || ' ' || repeat('x', 220))`;
+
+/** Inserts events into the outbox as a producer in plain SQL would. */
+export function fillOutbox(count: number): string {
+  return `
+    insert into outbox_events (aggregate_type, aggregate_id, event_type, event_version, tenant_id, actor_id, payload)
+    select '${topic}', 'user-' || n % ${aggregates}, 'user.created', 2, 'tenant-' || n % 20, 'bench', ${payload}
+    from generate_series(1, ${count}) n`;
+}
+
+/** The outbox of the loop: a status per row, and the index that serves it best. */
+export const createStatusOutbox = `
+  create table status_outbox (
+    id bigint generated always as identity primary key,
+    event_id uuid not null default gen_random_uuid(),
+    aggregate_type text not null,
+    aggregate_id text not null,
+    event_type text not null,
+    event_version integer not null,
+    tenant_id text not null,
+    actor_id text not null,
+    payload jsonb not null,
+    occurred_at timestamptz not null default now(),
+    status text not null default 'pending',
+    published_at timestamptz
+  );
+  create index status_outbox_pending on status_outbox (id) where status = 'pending'`;
+
+/** The same events in the loop's outbox. */
+export function fillStatusOutbox(count: number): string {
+  return `
+    insert into status_outbox (aggregate_type, aggregate_id, event_type, event_version, tenant_id, actor_id, payload)
+    select '${topic}', 'user-' || n % ${aggregates}, 'user.created', 2, 'tenant-' || n % 20, 'bench', ${payload}
+    from generate_series(1, ${count}) n`;
+}

@@ -1,0 +1,40 @@
+import { join } from 'node:path';
+import {
+  createTemporaryFolder,
+  type PostgresServer,
+  type RedisServer,
+  startPostgres,
+  startRedis,
+} from '@event-bus/testkit';
+
+// Durable, as in production. The rest only keeps checkpoints out of runs of some seconds.
+const postgresSettings = {
+  fsync: 'on',
+  synchronous_commit: 'on',
+  full_page_writes: 'on',
+  shared_buffers: '256MB',
+  max_wal_size: '4GB',
+  checkpoint_timeout: '30min',
+};
+const redisSettings = { appendonly: 'yes', appendfsync: 'everysec' };
+
+/** A PostgreSQL server that waits for the disk at every commit. Its data lies on disk: memory needs no fsync. */
+export async function startDurablePostgres(): Promise<PostgresServer> {
+  const folder = createTemporaryFolder('bench');
+  const server = await startPostgres({ dataDir: join(folder.path, 'data'), settings: postgresSettings });
+  return {
+    ...server,
+    get pid() {
+      return server.pid;
+    },
+    async stop() {
+      await server.stop();
+      await folder.remove();
+    },
+  };
+}
+
+/** An empty Redis server that appends to a file. */
+export function startDurableRedis(): Promise<RedisServer> {
+  return startRedis({ config: redisSettings });
+}

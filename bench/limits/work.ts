@@ -1,0 +1,54 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { aggregateOf, stream } from '../fill/events.ts';
+import { parameter } from '../harness/parameters.ts';
+
+const group = 'bench';
+
+/** What a handler would be told. */
+export interface Work {
+  readonly eventId: string;
+  readonly aggregateId: string;
+  readonly entryId: string;
+}
+
+/** Work that is there already. */
+export function createWork(count: number): Work[] {
+  return Array.from({ length: count }, (_, index) => ({
+    eventId: randomUUID(),
+    aggregateId: aggregateOf(index),
+    entryId: `1767261600000-${index}`,
+  }));
+}
+
+/** Opens connections that send a statement without waiting for the reply to the one before. */
+export async function connect(connections: number): Promise<pg.Client[]> {
+  return Promise.all(
+    Array.from({ length: connections }, async () => {
+      const client = new pg.Client({ connectionString: parameter('DATABASE_URL'), pipeline: true });
+      await client.connect();
+      return client;
+    }),
+  );
+}
+
+/** One inbox row per event, in one statement. */
+export function insertInboxRows(client: pg.Client, work: readonly Work[]): Promise<unknown> {
+  return client.query({
+    name: 'inbox',
+    text: `insert into inbox_events (consumer_group, event_id, occurred_at, outcome, stream, stream_id, attempt)
+      select '${group}', event_id, '2026-01-01 10:00:00.123456+00', 'done', '${stream}', stream_id, 1
+      from unnest($1::uuid[], $2::text[]) as w(event_id, stream_id)
+      on conflict do nothing returning event_id`,
+    values: [work.map(({ eventId }) => eventId), work.map(({ entryId }) => entryId)],
+  });
+}
+
+/** What a handler writes. */
+export function insertEffect(client: pg.Client, { eventId, aggregateId }: Work): Promise<unknown> {
+  return client.query({
+    name: 'effect',
+    text: 'insert into effects (event_id, aggregate_id, note) values ($1, $2, $3)',
+    values: [eventId, aggregateId, 'x'.repeat(230)],
+  });
+}

@@ -1,0 +1,100 @@
+import { join } from 'node:path';
+import { eventually } from '@event-bus/testkit';
+import type { Redis } from 'ioredis';
+import { createTemplate, queryNumber } from './fill/database.ts';
+import { stream } from './fill/events.ts';
+import { createStatusOutbox, fillOutbox, fillStatusOutbox } from './fill/outbox.ts';
+import { assertCount, measureProgram, measureService, RunInvalidError } from './harness/measure.ts';
+import type { Question, Run, Stage } from './harness/question.ts';
+
+const events = 50_000;
+// At a row at a time, more would only take longer.
+const referenceEvents = 6_000;
+const templates = { log: 'bench_publish', status: 'bench_publish_row_by_row' };
+const service = join(import.meta.dirname, '..', 'services', 'outbox-publisher', 'src', 'main.ts');
+
+/** How fast a pre-filled outbox drains into its stream. */
+export const publish: Question = {
+  name: 'publish',
+  title: 'Publish: drain a pre-filled outbox into one stream',
+  async prepare({ postgres, count }) {
+    await createTemplate(postgres, templates.log, [fillOutbox(count(events))]);
+    await createTemplate(postgres, templates.status, [
+      createStatusOutbox,
+      fillStatusOutbox(count(referenceEvents)),
+    ]);
+  },
+  variants: [
+    { name: 'row by row', run: runRowByRow },
+    { name: 'outbox-publisher', run: runPublisher },
+    { name: 'limit: pipelined XADD, no database', run: runXadd },
+  ],
+  goals: [{ variant: 'outbox-publisher', over: 'row by row', atLeast: 15 }],
+};
+
+async function runRowByRow(stage: Stage): Promise<Run> {
+  const count = stage.count(referenceEvents);
+  const url = await stage.database(templates.status);
+  const run = await measureProgram(stage, {
+    entry: join(import.meta.dirname, 'reference', 'publish-row-by-row.ts'),
+    env: { DATABASE_URL: url, REDIS_URL: stage.redis.url },
+    events: count,
+  });
+  assertCount('entries in the stream', await stage.redis.client().xlen(stream), count);
+  assertCount(
+    'published rows',
+    await queryNumber(url, "select count(*) from status_outbox where status = 'published'"),
+    count,
+  );
+  return run;
+}
+
+async function runPublisher(stage: Stage): Promise<Run> {
+  const count = stage.count(events);
+  const url = await stage.database(templates.log);
+  const redis = stage.redis.client();
+  const run = await measureService(stage, {
+    entry: service,
+    env: { DATABASE_URL: url, REDIS_URL: stage.redis.url, OUTBOX_SOURCE: 'bench' },
+    events: count,
+    progress: () => redis.xlen(stream),
+  });
+  await assertComplete(redis, count);
+  const published = "select count(*) from outbox_status where status = 'published'";
+  await eventually(async () => (await queryNumber(url, published)) === count);
+  return run;
+}
+
+async function runXadd(stage: Stage): Promise<Run> {
+  const count = stage.count(events);
+  const run = await measureProgram(stage, {
+    entry: join(import.meta.dirname, 'limits', 'publish-xadd.ts'),
+    env: { REDIS_URL: stage.redis.url, EVENTS: String(count) },
+    events: count,
+  });
+  assertCount('entries in the stream', await stage.redis.client().xlen(stream), count);
+  return run;
+}
+
+/** Every event once, and those of each aggregate in the order of their positions. */
+async function assertComplete(redis: Redis, count: number): Promise<void> {
+  const seen = new Set<string>();
+  const last = new Map<string, number>();
+  let from = '-';
+  for (;;) {
+    const page = await redis.xrange(stream, from, '+', 'COUNT', 5_000);
+    for (const [, fields] of page) {
+      const value = (name: string) => fields[fields.indexOf(name) + 1] ?? '';
+      const [aggregate, position] = [value('aggregate_id'), Number(value('position'))];
+      seen.add(value('event_id'));
+      if ((last.get(aggregate) ?? 0) >= position) {
+        throw new RunInvalidError(`${aggregate} is out of order at position ${position}`);
+      }
+      last.set(aggregate, position);
+    }
+    const end = page.at(-1);
+    if (end === undefined) break;
+    from = `(${end[0]}`;
+  }
+  assertCount('events in the stream', seen.size, count);
+}

@@ -1,0 +1,25 @@
+import type { Stack } from './stack.ts';
+
+/** What to type into another terminal, in the folder of the repository, while everything runs. */
+export function howToLookAround({ url, redis, mailFile, environment }: Stack): string {
+  const exports = Object.entries(environment).map(([name, value]) => `  export ${name}='${value}'`);
+  return `
+Everything goes on running until you press Ctrl-C; then its data is thrown away.
+
+The database and Redis:
+  psql '${url}'
+  redis-cli -p ${redis.port} xinfo groups events:user
+  tail -f ${mailFile}
+
+An event of yours, from psql; it is handled before you look:
+  insert into outbox_events (aggregate_type, aggregate_id, event_type, tenant_id, actor_id, payload)
+  values ('user', 'user-of-mine', 'user.created', 'acme', 'me', '{"email": "me@example.com"}');
+  select * from user_directory where user_id = 'user-of-mine';
+
+The command line of the bus:
+${exports.join('\n')}
+  npm run bus -- streams
+  npm run bus -- groups
+  npm run bus -- tail user
+  npm run bus -- outbox status`;
+}

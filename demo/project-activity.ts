@@ -1,0 +1,38 @@
+import { consumersFor } from '@event-bus/consumer';
+import { projectCreated, projectUpdated } from '@event-bus/contracts';
+import { sql, type Transaction } from 'kysely';
+
+interface ProjectActivityTables {
+  readonly 'demo.project_activity': {
+    project_id: string;
+    version: number;
+    event_id: string;
+    event_type: string;
+  };
+}
+
+const { defineConsumer, on } = consumersFor<ProjectActivityTables>();
+
+/**
+ * The demo's consumer of the second topic. It only writes to the database, so many events share a transaction, and it
+ * is ordered, so that no project's event is applied before the one that came first.
+ */
+export default defineConsumer({
+  group: 'project-activity',
+  ordering: 'aggregate',
+  transaction: 'batch',
+  handlers: [
+    on(projectCreated, (event, { trx }) => note(trx, event)),
+    on(projectUpdated, (event, { trx }) => note(trx, event)),
+  ],
+});
+
+async function note(
+  trx: Transaction<ProjectActivityTables>,
+  event: { readonly id: string; readonly type: string; readonly aggregateId: string },
+): Promise<void> {
+  await sql`
+    insert into demo.project_activity (project_id, version, event_id, event_type)
+    select ${event.aggregateId}, coalesce(max(version), 0) + 1, ${event.id}, ${event.type}
+    from demo.project_activity where project_id = ${event.aggregateId}`.execute(trx);
+}

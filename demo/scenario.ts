@@ -1,0 +1,103 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import {
+  type NewEvent,
+  projectCreated,
+  projectUpdated,
+  userCreated,
+  userDeleted,
+  userEmailChanged,
+  userRenamed,
+} from '@event-bus/contracts';
+
+/** One transaction of the application: what it says, and what becomes of it. */
+export interface Plan {
+  /** Of different aggregates. */
+  readonly events: readonly NewEvent[];
+  /** `sql`: written without any code of the bus, by an INSERT with the six required columns. */
+  readonly by: 'append' | 'sql';
+  /** How long it stays open after its last statement. */
+  readonly dawdleMs: number;
+  readonly rollBack: boolean;
+}
+
+/** Thinks up transactions on users and projects. */
+export interface Scenario {
+  /** The next one, of at most so many events. */
+  next(most: number): Plan;
+  /** To be told what was committed: only that can change further. */
+  committed(events: readonly NewEvent[]): void;
+}
+
+const mostUsers = 300;
+const mostProjects = 150;
+const tenants = ['acme', 'globex', 'initech'];
+
+/** A scenario that creates up to 300 users and 150 projects, some of which change far more often than others. */
+export function createScenario(events: number): Scenario {
+  const wanted = {
+    user: Math.ceil(Math.min(mostUsers, events / 12)),
+    project: Math.ceil(Math.min(mostProjects, events / 25)),
+  };
+  const begun = { user: 0, project: 0 };
+  const known: { user: string[]; project: string[] } = { user: [], project: [] };
+
+  function newEvent(topic: keyof typeof known): NewEvent {
+    const id = begun[topic] < wanted[topic] && chance(0.25) ? undefined : pick(known[topic]);
+    if (id === undefined) begun[topic] += 1;
+    const [owner = 'nobody'] = known.user;
+    return topic === 'user' ? userEvent(id) : projectEvent(id, owner);
+  }
+
+  return {
+    next(most) {
+      const topic = known.user.length > 0 && chance(0.35) ? 'project' : 'user';
+      const events = [newEvent(topic)];
+      if (topic === 'project' && most > 1 && chance(0.3)) events.unshift(newEvent('user'));
+      return {
+        events,
+        by: events.length === 1 && chance(0.1) ? 'sql' : 'append',
+        dawdleMs: chance(0.01) ? randomInt(100, 400) : 0,
+        rollBack: chance(0.06),
+      };
+    },
+    committed(events) {
+      for (const { type, aggregateType, aggregateId } of events) {
+        const ids = aggregateType === 'user' ? known.user : known.project;
+        if (type.endsWith('.created')) ids.push(aggregateId);
+        if (type.endsWith('.deleted')) ids.splice(ids.indexOf(aggregateId), 1);
+      }
+    },
+  };
+}
+
+function userEvent(known: string | undefined): NewEvent {
+  const aggregateId = known ?? `user-${randomUUID().slice(0, 13)}`;
+  const facts = { aggregateId, tenantId: pick(tenants) ?? '', actorId: aggregateId };
+  const name = `Name ${randomInt(1_000)}`;
+  // The address names the user: that is how the ledger knows whom a mail was for.
+  if (known === undefined)
+    return userCreated({ ...facts, payload: { name, email: `${aggregateId}@example.com` } });
+  if (chance(0.01)) return userDeleted({ ...facts, payload: {} });
+  return chance(0.6)
+    ? userRenamed({ ...facts, payload: { name } })
+    : userEmailChanged({ ...facts, payload: { email: `${aggregateId}+${randomInt(1_000)}@example.com` } });
+}
+
+function projectEvent(known: string | undefined, ownerId: string): NewEvent {
+  const aggregateId = known ?? `project-${randomUUID().slice(0, 13)}`;
+  const facts = { aggregateId, tenantId: pick(tenants) ?? '', actorId: ownerId };
+  const name = `Project ${randomInt(1_000)}`;
+  return known === undefined
+    ? projectCreated({ ...facts, payload: { name, ownerId } })
+    : projectUpdated({ ...facts, payload: chance(0.5) ? { name } : { status: 'active' } });
+}
+
+/** Every fifth time one of the first five, which so are often changed by several transactions at once. */
+function pick<Item>(items: readonly Item[]): Item | undefined {
+  if (items.length === 0) return undefined;
+  return items[randomInt(chance(0.2) ? Math.min(5, items.length) : items.length)];
+}
+
+function chance(share: number): boolean {
+  return randomInt(1_000_000) < share * 1_000_000;
+}

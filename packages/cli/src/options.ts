@@ -1,0 +1,36 @@
+import { duration as durationText } from '@event-bus/config';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { duration } from './format.ts';
+
+/** Adds `--json`, which every listing has. */
+export function withJson(command: Command): Command {
+  return command.option('--json', 'print JSON for scripts');
+}
+
+/** Reads a duration such as `30s`, in milliseconds. */
+export function parseDuration(text: string): number {
+  const parsed = durationText().safeParse(text);
+  if (parsed.success) return parsed.data;
+  throw new InvalidArgumentError(`It must be a duration with its unit: 250ms, 10s, 5m, 2h or 7d.`);
+}
+
+/** Reads a whole number of at least `min`. */
+export function parseCount(min: number): (text: string) => number {
+  return (text) => {
+    if (/^\d{1,9}$/.test(text) && Number(text) >= min) return Number(text);
+    throw new InvalidArgumentError(`It must be a whole number of at least ${min}.`);
+  };
+}
+
+/** Reads a UUID. */
+export function parseEventId(text: string): string {
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text.toLowerCase();
+  throw new InvalidArgumentError('It must be an event ID, which is a UUID.');
+}
+
+/** `--timeout`, which is in milliseconds once it is read. */
+export function timeoutOption(description: string, defaultMs: number): Option {
+  return new Option('--timeout <duration>', description)
+    .argParser(parseDuration)
+    .default(defaultMs, duration(defaultMs));
+}

@@ -1,0 +1,69 @@
+import { Command, CommanderError } from 'commander';
+import { addFailures } from './commands/failures.ts';
+import { addGroups } from './commands/groups.ts';
+import { addMigrate } from './commands/migrate.ts';
+import { addOutbox } from './commands/outbox.ts';
+import { addPublish } from './commands/publish.ts';
+import { addReconcile } from './commands/reconcile.ts';
+import { addStreams } from './commands/streams.ts';
+import { addTail } from './commands/tail.ts';
+import type { SetStatus } from './exit-status.ts';
+import { describeFailure, exitStatusOf } from './failure.ts';
+import { print, printError } from './output.ts';
+
+const usageStatus = 64;
+
+/** Runs one command line and returns the exit status; it never throws. Output goes to the standard streams. */
+export async function runCli(args: readonly string[]): Promise<number> {
+  // Whoever reads has seen enough (`bus tail | head`).
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? 0 : 1);
+  });
+  let status = 0;
+  const program = createProgram((failed) => {
+    status = failed;
+  });
+  try {
+    await program.parseAsync([...args], { from: 'user' });
+    return status;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageStatus;
+    printError(describeFailure(error));
+    return exitStatusOf(error);
+  }
+}
+
+function createProgram(setStatus: SetStatus): Command {
+  const program = new Command('bus')
+    .description('Looks after the event bus: its databases, its outbox and its streams.')
+    .exitOverride()
+    .showHelpAfterError('(add --help for what this command takes)')
+    .configureOutput({
+      writeOut: (text) => print(text.trimEnd()),
+      writeErr: (text) => printError(text.trimEnd()),
+    })
+    .addHelpText('after', help);
+  addMigrate(program);
+  addStreams(program);
+  addGroups(program);
+  addFailures(program);
+  addTail(program);
+  addPublish(program);
+  addOutbox(program, setStatus);
+  addReconcile(program, setStatus);
+  return program;
+}
+
+const help = `
+Configuration comes from the environment; a command asks only for what it needs:
+  DATABASE_URL         the database of the outbox
+  DATABASE_DIRECT_URL  the same without a connection pooler (default: DATABASE_URL)
+  BUS_DATABASE_URL     the database of the whole bus (default: DATABASE_URL)
+  REDIS_URL            the Redis server
+
+Exit status: 0 done, 1 failed or not all is well, 64 wrong usage, 78 wrong configuration.
+
+Examples:
+  $ bus groups                    what every consumer group still has to do
+  $ bus outbox status             whether events leave the outbox
+  $ bus <command> --help          what a command does, with an example`;

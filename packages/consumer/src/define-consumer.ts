@@ -1,0 +1,150 @@
+import type { Topic } from '@event-bus/contracts';
+import type { BusDatabase } from '@event-bus/database';
+import { createChecks } from './definition-checks.ts';
+import type { Duration } from './duration.ts';
+import { ConsumerDefinitionError } from './errors.ts';
+import { createOn, type Handling, type On } from './handler.ts';
+import { exponential, type RetryPolicy } from './retry-policy.ts';
+
+/** What a consumer may state; all but `group` and `handlers` has a default. */
+export interface ConsumerOptions<DB = BusDatabase> {
+  /** The name under which the group reads and its inbox remembers. Permanent: another name is another group. */
+  readonly group: string;
+  /**
+   * `aggregate`: events of one aggregate are handled in order, and one that is to be retried holds back those
+   * behind it. `none` (the default): events are handled as they come; a failed one is overtaken.
+   */
+  readonly ordering?: 'none' | 'aggregate';
+  /** Where a group that is new begins: with all that is still in the streams (the default), or with what comes. */
+  readonly startFrom?: 'beginning' | 'now';
+  /** Default: 5 attempts, `exponential('1s', { max: '5m' })`. */
+  readonly retry?: Partial<RetryPolicy>;
+  /** How long a handler may take. Default `30s`. */
+  readonly timeout?: Duration;
+  /** How long after it entered the stream an event may be deferred with `retryAfter` at no cost. Default `1d`. */
+  readonly maxDeferral?: Duration;
+  /** Transactions at a time in one process. Default 16, or 2 with `transaction: 'batch'`. */
+  readonly concurrency?: number;
+  /**
+   * `event` (the default): a transaction per event. `batch`: many events in one, several times faster, for
+   * handlers that do nothing but write to the database; what would reach into the work of neighbours is refused.
+   */
+  readonly transaction?: 'event' | 'batch';
+  /** Most events in one transaction, with `transaction: 'batch'`. Default 100. */
+  readonly batchSize?: number;
+  /**
+   * What becomes of an event whose type is in no catalogue of this program. `dead-letter` (the default) loses
+   * nothing; `skip` is for groups that follow a topic to which others add types before this program knows them.
+   * Types that are known but have no handler here are none of this group's business: they are passed over without
+   * a trace. A version of a handled type that cannot be read is dead-lettered in either case.
+   */
+  readonly unknownEvents?: 'skip' | 'dead-letter';
+  readonly handlers: readonly Handling<DB>[];
+}
+
+/** A handler with all that holds for it. Which tables its transaction must offer was checked where it was declared. */
+export interface ResolvedHandling extends Handling {
+  readonly timeoutMs: number;
+  readonly retry: RetryPolicy;
+}
+
+/** A consumer, checked and complete. Made by {@link defineConsumer}, run by a runner. */
+export interface ConsumerDefinition {
+  readonly group: string;
+  /** Those of the handled events. */
+  readonly topics: readonly Topic[];
+  readonly ordering: 'none' | 'aggregate';
+  readonly startFrom: 'beginning' | 'now';
+  readonly transaction: 'event' | 'batch';
+  readonly concurrency: number;
+  readonly batchSize: number;
+  readonly unknownEvents: 'skip' | 'dead-letter';
+  readonly maxDeferralMs: number;
+  /** By event type. */
+  readonly handlings: ReadonlyMap<string, ResolvedHandling>;
+  /** Registered with the group, for operators to see. */
+  readonly policy: Readonly<Record<string, unknown>>;
+}
+
+const defaultRetry: RetryPolicy = { maxAttempts: 5, backoff: exponential('1s', { max: '5m' }) };
+
+/**
+ * Declares a consumer: a group and what it does with which events. The result is frozen; nothing runs yet.
+ * @throws ConsumerDefinitionError naming everything that is wrong with it.
+ */
+export function defineConsumer(options: ConsumerOptions): ConsumerDefinition {
+  return resolveConsumer(options);
+}
+
+/** Says which handler handles an event: `on(userCreated, async (event, { trx }) => { … })`. */
+export const on: On<BusDatabase> = createOn<BusDatabase>();
+
+/** {@link defineConsumer} and {@link on} for handlers that use the application's own tables. */
+export function consumersFor<DB>(): {
+  readonly defineConsumer: (options: ConsumerOptions<DB & BusDatabase>) => ConsumerDefinition;
+  readonly on: On<DB & BusDatabase>;
+} {
+  return { defineConsumer: resolveConsumer, on: createOn<DB & BusDatabase>() };
+}
+
+function resolveConsumer<DB>(options: ConsumerOptions<DB>): ConsumerDefinition {
+  const { group, ordering = 'none', startFrom = 'beginning', transaction = 'event' } = options;
+  const { unknownEvents = 'dead-letter', timeout = '30s', maxDeferral = '1d', handlers } = options;
+  const { concurrency = transaction === 'batch' ? 2 : 16, batchSize = 100 } = options;
+  const retry = { ...defaultRetry, ...options.retry };
+
+  const checks = createChecks();
+  checks.name('group', group);
+  checks.oneOf('ordering', ordering, ['none', 'aggregate']);
+  checks.oneOf('startFrom', startFrom, ['beginning', 'now']);
+  checks.oneOf('transaction', transaction, ['event', 'batch']);
+  checks.oneOf('unknownEvents', unknownEvents, ['skip', 'dead-letter']);
+  checks.count('concurrency', concurrency, 1_000);
+  checks.count('batchSize', batchSize, 5_000);
+  if (options.batchSize !== undefined && transaction !== 'batch') {
+    checks.fault("batchSize has a meaning only with transaction: 'batch'");
+  }
+  const maxDeferralMs = checks.duration('maxDeferral', maxDeferral);
+  const handlings = new Map<string, ResolvedHandling>();
+  if (handlers.length === 0) checks.fault('handlers is empty: a consumer handles at least one event');
+  for (const { definition, options: own, handle } of handlers) {
+    const where = `on(${definition.type})`;
+    if (handlings.has(definition.type))
+      checks.fault(`${definition.type} has two handlers: a group handles an event once`);
+    const ownRetry = { ...retry, ...own.retry };
+    checks.count(own.retry ? `${where} retry.maxAttempts` : 'retry.maxAttempts', ownRetry.maxAttempts, 1_000);
+    const timeoutMs = checks.duration(own.timeout ? `${where} timeout` : 'timeout', own.timeout ?? timeout);
+    if (typeof handle !== 'function') checks.fault(`${where} has no handler function`);
+    const resolved = {
+      definition,
+      options: own,
+      handle: handle as unknown as Handling['handle'],
+      timeoutMs,
+      retry: ownRetry,
+    };
+    handlings.set(definition.type, Object.freeze(resolved));
+  }
+  if (checks.faults.length > 0) throw new ConsumerDefinitionError(group, checks.faults);
+
+  return Object.freeze({
+    group,
+    topics: Object.freeze([...new Set(handlers.map(({ definition }) => definition.topic))]),
+    ordering,
+    startFrom,
+    transaction,
+    concurrency,
+    batchSize,
+    unknownEvents,
+    maxDeferralMs,
+    handlings,
+    policy: Object.freeze({
+      transaction,
+      concurrency,
+      ...(transaction === 'batch' && { batchSize }),
+      timeout,
+      maxAttempts: retry.maxAttempts,
+      unknownEvents,
+      events: [...handlings.keys()],
+    }),
+  });
+}

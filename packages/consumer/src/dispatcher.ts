@@ -1,0 +1,158 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { EventCatalog } from '@event-bus/contracts';
+import type { Logger, Span } from '@event-bus/telemetry';
+import type pg from 'pg';
+import { assertConsumable } from './assert-consumable.ts';
+import { decodeDelivery } from './decode.ts';
+import type { ConsumerDefinition } from './define-consumer.ts';
+import { HeldBackError } from './errors.ts';
+import { type Prepared, prepare } from './prepared.ts';
+import { endProcessSpan, inProcessSpan } from './process-span.ts';
+import { createReporter } from './reporter.ts';
+import { settle } from './settle.ts';
+import type { Dispatcher, Settlement, Work } from './settlement.ts';
+import { runBatchTransaction } from './transaction/batch-transaction.ts';
+import { type EventEnd, runEventTransaction } from './transaction/event-transaction.ts';
+
+/** What a dispatcher is made of. */
+export interface DispatcherOptions {
+  readonly consumer: ConsumerDefinition;
+  readonly catalog: EventCatalog;
+  /** The database of the inbox and the handlers, opened with `pipeline: true`. One connection per transaction. */
+  readonly pool: pg.Pool;
+  readonly logger: Logger;
+}
+
+const conflictTries = 5;
+const conflictDelayMs = 20;
+
+/**
+ * Creates the dispatcher of a group: decode -> match -> begin and record in the inbox -> handle -> commit -> settle.
+ * A transaction that lost against a concurrent one is run again a few times at once, at no cost to the event.
+ * @throws ConsumerDefinitionError the consumer handles what the catalogue does not hold, or the pool does not pipeline.
+ */
+export function createDispatcher({ consumer, catalog, pool, logger }: DispatcherOptions): Dispatcher {
+  assertConsumable(consumer, catalog, pool);
+  const { group, ordering, transaction: mode } = consumer;
+  const reporter = createReporter(logger.child({ group }));
+
+  function open(work: Work): Prepared | Settlement {
+    const decoded = decodeDelivery(consumer, catalog, work.delivery);
+    switch (decoded.kind) {
+      case 'ignored':
+        return { kind: 'settled', how: 'skipped' };
+      case 'undecodable': {
+        const { error } = decoded;
+        const settlement = { kind: 'given-up', reason: `undecodable: ${error.message}`, error } as const;
+        const { stream, id, fields } = work.delivery;
+        reporter.undecodable(settlement.reason, { event_id: fields.event_id, stream, entry_id: id });
+        return settlement;
+      }
+      case 'event':
+        return prepare(consumer, logger, { work, event: decoded.event, handling: decoded.handling });
+    }
+  }
+
+  function finish(prepared: Prepared, end: EventEnd): Settlement {
+    const { work, handling } = prepared;
+    const settlement = settle(end, { consumer, handling, work, now: Date.now() });
+    reporter.settled(prepared, settlement);
+    if (end.kind === 'committed' && end.invertedAfter !== undefined)
+      reporter.inverted(prepared, end.invertedAfter);
+    return settlement;
+  }
+
+  async function run({ member }: Prepared, signal: AbortSignal): Promise<EventEnd> {
+    for (let tries = 1; ; tries += 1) {
+      const end = await runEventTransaction(member, { pool, group, mode, signal });
+      if (end.kind !== 'conflict' || tries === conflictTries || signal.aborted) return end;
+      await delay(conflictDelayMs * 2 ** tries * Math.random());
+    }
+  }
+
+  async function handleAlone(prepared: Prepared, signal: AbortSignal): Promise<Settlement> {
+    return inProcessSpan(group, prepared.event, prepared.work, async (span) => {
+      const settlement = finish(prepared, await run(prepared, signal));
+      endProcessSpan(span, settlement);
+      return settlement;
+    });
+  }
+
+  /** In one transaction, or `undefined` if they must be handled one by one. */
+  async function handleBatch(
+    batch: readonly Prepared[],
+    signal: AbortSignal,
+  ): Promise<Settlement[] | undefined> {
+    const spans: (Span | undefined)[] = batch.map(() => undefined);
+    const members = batch.map(({ member, event, work }, index) => ({
+      ...member,
+      handle: (...given: Parameters<typeof member.handle>) =>
+        inProcessSpan(group, event, work, (span) => {
+          spans[index] = span;
+          return member.handle(...given);
+        }),
+    }));
+    const end = await runBatchTransaction(members, { pool, group, mode, signal });
+    if (end.kind === 'isolate') {
+      reporter.isolated(batch.length, end.error);
+      for (const span of spans) span?.end();
+      return undefined;
+    }
+    return batch.map((prepared, index) => {
+      const settlement = finish(
+        prepared,
+        end.kind === 'interrupted' ? end : { kind: 'committed', ...at(end.members, index) },
+      );
+      const span = spans[index];
+      if (span !== undefined) endProcessSpan(span, settlement);
+      return settlement;
+    });
+  }
+
+  /** In the order given; what follows a failed event of an ordered aggregate is not handled before it. */
+  async function handleOneByOne(batch: readonly Prepared[], signal: AbortSignal): Promise<Settlement[]> {
+    const settlements: Settlement[] = [];
+    const heldBack = new Map<string, string>();
+    let interruption: Settlement | undefined;
+    for (const prepared of batch) {
+      const { aggregate } = prepared.member;
+      const behind = heldBack.get(aggregate);
+      if (behind !== undefined) {
+        const error = new HeldBackError(behind);
+        settlements.push({ kind: 'failed', counted: false, reason: 'retry-after', error, delayMs: 0 });
+        continue;
+      }
+      // What stopped one event stops those after it, too: they need not find out one by one.
+      const settlement: Settlement = interruption ?? (await handleAlone(prepared, signal));
+      settlements.push(settlement);
+      if (settlement.kind === 'interrupted' && settlement.cause !== 'fenced') interruption = settlement;
+      if (ordering === 'aggregate' && settlement.kind === 'failed')
+        heldBack.set(aggregate, prepared.event.id);
+    }
+    return settlements;
+  }
+
+  async function handleTogether(works: readonly Work[], signal: AbortSignal): Promise<Settlement[]> {
+    const opened = works.map(open);
+    const batch = opened.filter((entry) => 'member' in entry);
+    const alone = batch.length < 2;
+    const settled =
+      (alone ? undefined : await handleBatch(batch, signal)) ?? (await handleOneByOne(batch, signal));
+    let next = 0;
+    return opened.map((entry) => ('member' in entry ? at(settled, next++) : entry));
+  }
+
+  return {
+    async handle(work, signal) {
+      const opened = open(work);
+      return 'member' in opened ? handleAlone(opened, signal) : opened;
+    },
+    handleTogether,
+  };
+}
+
+function at<Value>(values: readonly Value[], index: number): Value {
+  const value = values[index];
+  if (value === undefined) throw new RangeError(`there is nothing at ${index}`);
+  return value;
+}

@@ -1,0 +1,136 @@
+import { userRenamed } from '@event-bus/contracts';
+import { acquireLease } from '@event-bus/inbox';
+import { sql } from 'kysely';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { LeaseLostError } from './errors.ts';
+import {
+  type Bench,
+  createBench,
+  defineConsumer,
+  delivery,
+  eventIdOf,
+  never,
+  on,
+  work,
+} from './testing/bench.ts';
+
+let bench: Bench;
+
+beforeEach(async () => {
+  bench = await createBench(inject('postgresUrl'));
+});
+
+afterEach(() => bench.close());
+
+const stream = 'events:user';
+
+async function acquire(holder: string, ttlMs: number) {
+  const token = await acquireLease(bench.database.db, { group: 'g', stream, holder, ttlMs });
+  if (token === null) throw new Error(`${holder} did not get the lease`);
+  return { stream, token };
+}
+
+function orderedConsumer(transaction: 'event' | 'batch', act: (eventId: string) => Promise<void>) {
+  return defineConsumer({
+    group: 'g',
+    ordering: 'aggregate',
+    transaction,
+    handlers: [
+      on(userRenamed, async (event, { trx }) => {
+        await trx.insertInto('effects').values({ event_id: event.id, note: '' }).execute();
+        await act(event.id);
+      }),
+    ],
+  });
+}
+
+test.each(['event', 'batch'] as const)(
+  'a holder that lost its lease while in the handler cannot commit (a transaction per %s)',
+  async (transaction) => {
+    const first = await acquire('first', 1);
+    const { handleTogether } = bench.dispatcher(
+      orderedConsumer(transaction, async () => {
+        await acquire('second', 60_000);
+      }),
+    );
+
+    const works = transaction === 'batch' ? [delivery(), delivery()] : [delivery()];
+    const settlements = await handleTogether(
+      works.map((entry) => work(entry, 1, first)),
+      never,
+    );
+
+    for (const settlement of settlements) {
+      expect(settlement).toMatchObject({ kind: 'interrupted', cause: 'fenced' });
+      expect(settlement).toHaveProperty('error', expect.any(LeaseLostError));
+    }
+    expect(await bench.effects()).toEqual([]);
+    expect(await bench.inbox()).toEqual([]);
+  },
+);
+
+test('the present holder commits, also when its lease has expired and nobody took it', async () => {
+  const lease = await acquire('first', 0);
+  const { handle } = bench.dispatcher(orderedConsumer('event', async () => undefined));
+  const given = work(delivery(), 1, lease);
+
+  expect(await handle(given, never)).toEqual({ kind: 'settled', how: 'done' });
+  expect(await bench.effects()).toEqual([eventIdOf(given)]);
+});
+
+test('a frozen holder is thrown out of its transaction, so that its successor can handle the event', async () => {
+  const entry = delivery();
+  const frozen = await bench.database.pool.connect();
+  frozen.on('error', () => undefined);
+  await frozen.query('begin');
+  await frozen.query("set local idle_in_transaction_session_timeout = '400ms'");
+  await frozen.query(
+    "insert into inbox_events (consumer_group, event_id, occurred_at, outcome, stream, stream_id, attempt) values ('g', $1, $2, 'done', 's', '1-1', 1)",
+    [entry.fields.event_id, entry.fields.occurred_at],
+  );
+  const { handle } = bench.dispatcher(orderedConsumer('event', async () => undefined));
+
+  expect(await handle(work(entry, 1, await acquire('second', 60_000)), never)).toEqual({
+    kind: 'settled',
+    how: 'done',
+  });
+  frozen.release(true);
+});
+
+test('every transaction bounds how long it may idle, by its handler’s timeout', async () => {
+  const limits: string[] = [];
+  const consumer = defineConsumer({
+    group: 'g',
+    timeout: '3s',
+    handlers: [
+      on(userRenamed, async (_, { trx }) => {
+        const { rows } = await sql<{ limit: string }>`
+          select current_setting('idle_in_transaction_session_timeout') as limit`.execute(trx);
+        limits.push(rows[0]?.limit ?? '');
+      }),
+    ],
+  });
+
+  await bench.dispatcher(consumer).handle(work(), never);
+
+  expect(limits).toEqual(['5s']);
+});
+
+test('an event that comes after a later one of its aggregate is handled, and told', async () => {
+  const lease = await acquire('first', 60_000);
+  const { handle, handleTogether } = bench.dispatcher(orderedConsumer('batch', async () => undefined));
+  const at = (position: string, fields = {}) =>
+    work(delivery({ aggregate_id: 'a', position, ...fields }), 1, lease);
+  const [second, third] = [at('2'), at('3')];
+
+  await handleTogether([second, third], never);
+  await handle(second, never);
+  await handle(at('1', { replay_id: 'r1' }), never);
+  expect(bench.logs).toEqual([]);
+  expect(await handle(at('1'), never)).toEqual({ kind: 'settled', how: 'done' });
+
+  expect(bench.logs).toEqual([
+    expect.objectContaining({ level: 'error', group: 'g', aggregate_id: 'a', position: '1', after: '3' }),
+  ]);
+  expect((await bench.effects()).length).toBe(4);
+});

@@ -1,0 +1,75 @@
+import type { ReceivedEvent } from '@event-bus/contracts';
+import type { Logger } from '@event-bus/telemetry';
+import type { ConsumerDefinition, ResolvedHandling } from './define-consumer.ts';
+import type { Work } from './settlement.ts';
+import type { Member } from './transaction/member.ts';
+
+/** A delivery that is decoded and has a handler. */
+export interface Prepared {
+  readonly work: Work;
+  readonly event: ReceivedEvent;
+  readonly handling: ResolvedHandling;
+  readonly log: Logger;
+  readonly member: Member;
+}
+
+/** Puts together what a transaction needs to know of an event. */
+export function prepare(
+  consumer: ConsumerDefinition,
+  logger: Logger,
+  { work, event, handling }: Pick<Prepared, 'work' | 'event' | 'handling'>,
+): Prepared {
+  const { group, ordering } = consumer;
+  const { delivery, attempt, lease } = work;
+  const replayId = event.replay?.id ?? '';
+  let child: Logger | undefined;
+  // Most events are handled without a word.
+  const log = () => {
+    child ??= logger.child({
+      group,
+      event_id: event.id,
+      event_type: event.type,
+      attempt,
+      ...(event.replay && { replay_id: replayId }),
+    });
+    return child;
+  };
+  const idempotencyKey = [group, event.id, ...(event.replay ? [replayId] : [])].join(':');
+  const { source, aggregateType, aggregateId, position } = event;
+  const member: Member = {
+    row: {
+      group,
+      eventId: event.id,
+      replayId,
+      occurredAt: event.occurredAtText,
+      stream: delivery.stream,
+      streamId: delivery.id,
+      attempt,
+    },
+    // A replay goes through history again, in an order of its own.
+    ...(ordering === 'aggregate' &&
+      !event.replay && { position: { source, aggregateType, aggregateId, position } }),
+    ...(lease && { lease }),
+    aggregate: `${aggregateType} ${aggregateId}`,
+    timeoutMs: handling.timeoutMs,
+    handle: (trx, signal) =>
+      handling.handle(event, {
+        trx,
+        signal,
+        attempt,
+        idempotencyKey,
+        get log() {
+          return log();
+        },
+      }),
+  };
+  return {
+    work,
+    event,
+    handling,
+    member,
+    get log() {
+      return log();
+    },
+  };
+}

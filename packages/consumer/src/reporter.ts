@@ -1,0 +1,48 @@
+import type { Logger } from '@event-bus/telemetry';
+import { loggableError } from './loggable-error.ts';
+import type { Prepared } from './prepared.ts';
+import type { Settlement } from './settlement.ts';
+
+/** Logs what became of events, as far as it concerns the event. Interruptions concern the runner, which tells of them. */
+export interface Reporter {
+  settled(prepared: Prepared, settlement: Settlement): void;
+  undecodable(reason: string, fields: object): void;
+  inverted(prepared: Prepared, after: bigint): void;
+  isolated(events: number, error: unknown): void;
+}
+
+/** Creates a reporter for one group. */
+export function createReporter(logger: Logger): Reporter {
+  return {
+    settled(prepared, settlement) {
+      const { work } = prepared;
+      const entry = { stream: work.delivery.stream, entry_id: work.delivery.id };
+      if (settlement.kind === 'given-up') {
+        const { reason, error } = settlement;
+        prepared.log.error({ ...entry, reason, err: loggableError(error) }, 'the event is given up');
+      }
+      if (settlement.kind === 'failed') {
+        const { reason, counted, error, delayMs } = settlement;
+        prepared.log.warn(
+          { ...entry, reason, counted, retry_in_ms: delayMs, err: loggableError(error) },
+          'the event was not handled and will be tried again',
+        );
+      }
+    },
+    undecodable(reason, fields) {
+      logger.error({ ...fields, reason }, 'the event is given up');
+    },
+    inverted({ log, event }, after) {
+      log.error(
+        { aggregate_id: event.aggregateId, position: String(event.position), after: String(after) },
+        'an event came after a later one of its aggregate',
+      );
+    },
+    isolated(events, error) {
+      logger.warn(
+        { events, err: loggableError(error) },
+        'a batch was rolled back; its events are handled one by one',
+      );
+    },
+  };
+}

@@ -1,0 +1,87 @@
+import { createBell } from './bell.ts';
+import type { Outage } from './outage.ts';
+import { pause } from './pause.ts';
+
+/** Collects what is to be sent to Redis, and sends it many at a time until it has arrived. */
+export interface Flusher<Item> {
+  /** Replaces what was to be sent under this ID and has not been. */
+  add(id: string, item: Item): void;
+  /** What has not arrived yet. */
+  pending(): Item[];
+  /** Sends what is added until the signal aborts. Failures are tried again after a while. Never rejects. */
+  run(stop: AbortSignal): Promise<void>;
+  /** Sends everything once. Rejects with the first failure; what did not arrive stays. */
+  flush(): Promise<void>;
+}
+
+/** How a flusher sends. */
+export interface FlusherOptions<Item> {
+  readonly streamOf: (item: Item) => string;
+  /** `again`: an earlier try with some of these failed, so they may be old. */
+  readonly send: (stream: string, items: readonly Item[], again: boolean) => Promise<void>;
+  readonly outage: Outage;
+  readonly lingerMs: number;
+  readonly enough: number;
+}
+
+const chunkSize = 500;
+
+/** Creates an empty flusher. */
+export function createFlusher<Item>(options: FlusherOptions<Item>): Flusher<Item> {
+  const { streamOf, send, outage, lingerMs, enough } = options;
+  const queue = new Map<string, Item>();
+  const failed = new Set<string>();
+  const bell = createBell();
+  const full = createBell();
+
+  async function sendChunk(stream: string, chunk: readonly (readonly [string, Item])[]): Promise<void> {
+    const again = chunk.some(([id]) => failed.has(id));
+    try {
+      await send(
+        stream,
+        chunk.map(([, item]) => item),
+        again,
+      );
+    } catch (error) {
+      for (const [id] of chunk) failed.add(id);
+      throw error;
+    }
+    for (const [id, item] of chunk) {
+      failed.delete(id);
+      if (queue.get(id) === item) queue.delete(id);
+    }
+  }
+
+  async function flush(): Promise<void> {
+    const byStream = Map.groupBy(queue, ([, item]) => streamOf(item));
+    for (const [stream, entries] of byStream) {
+      for (let from = 0; from < entries.length; from += chunkSize) {
+        await sendChunk(stream, entries.slice(from, from + chunkSize));
+      }
+    }
+  }
+
+  return {
+    add(id, item) {
+      queue.set(id, item);
+      bell.ring();
+      if (queue.size >= enough) full.ring();
+    },
+    pending: () => [...queue.values()],
+    flush,
+    async run(stop) {
+      while (!stop.aborted) {
+        if (queue.size === 0) await bell.wait(60_000, stop);
+        if (queue.size === 0) continue;
+        if (queue.size < enough) await full.wait(lingerMs, stop);
+        if (stop.aborted) return;
+        try {
+          await flush();
+          outage.recovered();
+        } catch (error) {
+          await pause(outage.failed(error), stop);
+        }
+      }
+    },
+  };
+}

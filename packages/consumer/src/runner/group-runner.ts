@@ -1,0 +1,192 @@
+import { type BusDatabase, TopicPartitionsError } from '@event-bus/database';
+import type { Logger } from '@event-bus/telemetry';
+import type { EventTransport } from '@event-bus/transport';
+import type { Kysely } from 'kysely';
+import type { Dispatcher } from '../settlement.ts';
+import { createConsumerName } from './consumer-name.ts';
+import type { RunnerGroup } from './group.ts';
+import { handBack } from './hand-back.ts';
+import { createHandling } from './handling.ts';
+import { createIntake, readNewEntries } from './intake.ts';
+import { keepClaimed } from './keepalive.ts';
+import { type LeaseStore, tendLease } from './leases.ts';
+import { createOutage } from './outage.ts';
+import { pause, within } from './pause.ts';
+import { tendStream } from './reclaim.ts';
+import { register, streamsOf } from './registration.ts';
+import { createRunnerState, type RunnerState } from './runner-state.ts';
+import { defaultRunnerSettings, type RunnerSettings } from './settings.ts';
+import { createStreamSlot, type StreamSlot } from './stream-slot.ts';
+
+/** What a runner is made of. */
+export interface GroupRunnerOptions {
+  readonly group: RunnerGroup;
+  readonly dispatcher: Dispatcher;
+  readonly transport: EventTransport;
+  /** The database of the whole bus. */
+  readonly registry: Kysely<BusDatabase>;
+  /** Ordered groups need it, and only they. */
+  readonly leases?: LeaseStore;
+  readonly logger: Logger;
+  readonly settings?: Partial<RunnerSettings>;
+}
+
+/** What a runner holds at the moment. */
+export interface GroupRunnerStatus {
+  readonly consumer: string;
+  readonly running: number;
+  readonly waiting: number;
+  readonly streams: readonly { readonly stream: string; readonly state: StreamSlot['state'] }[];
+}
+
+/** Runs one consumer group in this process. */
+export interface GroupRunner {
+  readonly name: string;
+  /**
+   * Handles the group's events until `drain` aborts; then finishes what runs, hands back the rest, and resolves.
+   * `abort` cuts short what runs. Resolves, in bounded time, also when neither Redis nor PostgreSQL answers.
+   * @throws TopicPartitionsError a topic of the group is registered with another number of partitions.
+   */
+  run(signals: { readonly drain: AbortSignal; readonly abort: AbortSignal }): Promise<void>;
+  status(): GroupRunnerStatus;
+}
+
+/**
+ * Creates the runner of a group. Any number of runners, in any number of processes, may share a group; of an
+ * ordered group each stream is handled by one of them, and the others stand by.
+ */
+export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
+  const { group, transport } = options;
+  const consumer = createConsumerName();
+  const settings = { ...defaultRunnerSettings, ...options.settings };
+  const logger = options.logger.child({ group: group.group, consumer });
+  const state = createRunnerState({ group, consumer, transport, settings, logger });
+  const aborting = new AbortController();
+  const slots = streamsOf(group).map((stream) =>
+    createStreamSlot(
+      { stream, group: group.group },
+      {
+        ordered: group.ordering === 'aggregate',
+        abort: aborting.signal,
+        onChange: () => state.moved.ring(),
+      },
+    ),
+  );
+
+  return {
+    name: `group ${group.group}`,
+    async run({ drain, abort }) {
+      try {
+        const startPositions = await registerUntilDone(options, state, drain);
+        if (startPositions === undefined) return;
+        await handleUntilDrained(options, { state, slots, startPositions, drain, abort, aborting });
+      } finally {
+        await Promise.allSettled([state.reader.close(), state.streams.close()]);
+      }
+    },
+    status() {
+      const { running, waiting } = state.lanes.counts();
+      return { consumer, running, waiting, streams: slots.map(({ stream, state }) => ({ stream, state })) };
+    },
+  };
+}
+
+/** Returns the group's start positions, or `undefined` if it was told to stop before it could be registered. */
+async function registerUntilDone(
+  { group, registry }: GroupRunnerOptions,
+  { streams, logger }: RunnerState,
+  drain: AbortSignal,
+): Promise<ReadonlyMap<string, bigint> | undefined> {
+  const outage = createOutage('registering the group', logger);
+  while (!drain.aborted) {
+    try {
+      const registered = await register(group, { registry, streams, logger });
+      outage.recovered();
+      return registered.startFrom === 'now' ? registered.startPositions : new Map();
+    } catch (error) {
+      if (error instanceof TopicPartitionsError) throw error;
+      await pause(outage.failed(error), drain);
+    }
+  }
+  return undefined;
+}
+
+interface Run {
+  readonly state: RunnerState;
+  readonly slots: readonly StreamSlot[];
+  readonly startPositions: ReadonlyMap<string, bigint>;
+  readonly drain: AbortSignal;
+  readonly abort: AbortSignal;
+  /** Aborts the handlers. */
+  readonly aborting: AbortController;
+}
+
+async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promise<void> {
+  const { dispatcher, transport, leases } = options;
+  const { state, slots, startPositions, abort, aborting } = run;
+  const byStream = new Map(slots.map((slot) => [slot.stream, slot]));
+  const handling = createHandling(state, { dispatcher, slots: byStream });
+  const intake = createIntake(state, startPositions, handling.pump);
+  const reader = transport.reader();
+  const ended = new AbortController();
+  const broken = new AbortController();
+  const drain = AbortSignal.any([run.drain, broken.signal]);
+  const stop = ended.signal;
+
+  // A loop never rejects; should one do so, the others hand back what they hold before the process ends with it.
+  const watch = (loop: Promise<void>) =>
+    loop.catch((error: unknown) => {
+      broken.abort(error);
+    });
+  const takingIn = [
+    readNewEntries(state, { slots, reader, intake, drain }),
+    ...slots.map((slot) => tendStream(state, { slot, intake, drain })),
+  ].map(watch);
+  const upkeep = [
+    keepClaimed(state, slots, stop),
+    state.acknowledger.run(stop),
+    state.failures.run(stop),
+    ...(leases === undefined
+      ? []
+      : slots.map((slot) => tendLease(state, { slot, store: leases, drain, stop }))),
+  ].map(watch);
+
+  try {
+    await aborted(drain);
+    state.lanes.drain();
+    await Promise.all(takingIn);
+    await finishRunning(state, { abort, aborting });
+  } finally {
+    handling.stop();
+    ended.abort();
+    await within(Promise.all(upkeep), state.settings.stopPatienceMs, undefined);
+    await handBack(state, slots, leases);
+    await reader.close();
+  }
+  broken.signal.throwIfAborted();
+}
+
+/** Waits for what runs; once aborted, no longer than patience lasts. */
+async function finishRunning(
+  { lanes, moved, settings, logger }: RunnerState,
+  { abort, aborting }: Pick<Run, 'abort' | 'aborting'>,
+): Promise<void> {
+  while (lanes.counts().takings > 0 && !abort.aborted) await moved.wait(60_000, abort);
+  aborting.abort(abort.reason);
+  const deadline = performance.now() + settings.stopPatienceMs;
+  while (lanes.counts().takings > 0 && performance.now() < deadline) {
+    await moved.wait(deadline - performance.now());
+  }
+  const { running } = lanes.counts();
+  if (running > 0) {
+    logger.error(
+      { running },
+      'handlers did not end when they were aborted: their entries are claimed by others once idle',
+    );
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -1,0 +1,81 @@
+import { meter } from '@event-bus/telemetry';
+import { attributeNames as attribute, messagingSystem, metricNames } from '@event-bus/telemetry/names';
+import type { Delivery } from '@event-bus/transport';
+import type { Settlement } from '../settlement.ts';
+
+/** Told of what a runner does. */
+export interface RunnerObserver {
+  /** Entries were taken over: they had been another's, or were handed back. */
+  claimed(stream: string, count: number): void;
+  /** A delivery came to an end, `durationMs` after its handling began (its batch's, if it was part of one). */
+  ended(delivery: Delivery, settlement: Settlement, durationMs: number): void;
+}
+
+/** Records what a runner does as metrics. `held` is asked for when metrics are read. */
+export function createMetricsObserver(group: string, held: () => number): RunnerObserver {
+  const instruments = createInstruments();
+  const ofGroup = { [attribute.messagingSystem]: messagingSystem, [attribute.consumerGroupName]: group };
+  instruments.held.addCallback((result) => result.observe(held(), ofGroup));
+  return {
+    claimed(stream, count) {
+      instruments.claimed.add(count, { ...ofGroup, [attribute.destinationName]: stream });
+    },
+    ended(delivery, settlement, durationMs) {
+      const outcome = outcomeOf(settlement);
+      const attributes = {
+        ...ofGroup,
+        [attribute.destinationName]: delivery.stream,
+        [attribute.outcome]: outcome,
+      };
+      instruments.consumed.add(1, attributes);
+      instruments.duration.record(durationMs / 1_000, attributes);
+      if (outcome === 'duplicate') instruments.duplicates.add(1, ofGroup);
+      if (settlement.kind === 'failed' || settlement.kind === 'given-up')
+        instruments.failed.add(1, attributes);
+      if (outcome === 'done') {
+        const delayMs = Date.now() - Date.parse(delivery.fields.occurred_at ?? '');
+        if (Number.isFinite(delayMs)) instruments.delay.record(Math.max(0, delayMs) / 1_000, attributes);
+      }
+    },
+  };
+}
+
+function outcomeOf(settlement: Settlement): string {
+  switch (settlement.kind) {
+    case 'settled':
+      return settlement.how;
+    case 'failed':
+      return settlement.reason === 'retry-after' ? 'retry-after' : 'retry';
+    case 'given-up':
+      return 'given-up';
+    case 'interrupted':
+      return 'interrupted';
+  }
+}
+
+function createInstruments() {
+  const source = meter();
+  return {
+    consumed: source.createCounter(metricNames.consumedMessages, {
+      description: 'Events handed to a group, by what became of them',
+    }),
+    duration: source.createHistogram(metricNames.processDuration, {
+      unit: 's',
+      description: 'One event in its handler, its transaction included',
+    }),
+    delay: source.createHistogram(metricNames.endToEndDelay, {
+      unit: 's',
+      description: "From an event's occurrence until its handler's commit",
+    }),
+    duplicates: source.createCounter(metricNames.duplicateEvents, {
+      description: 'Events that had been handled before and changed nothing',
+    }),
+    failed: source.createCounter(metricNames.failedAttempts, { description: 'Failed attempts' }),
+    claimed: source.createCounter(metricNames.claimedEntries, {
+      description: 'Entries taken over from a runner that no longer holds them',
+    }),
+    held: source.createObservableGauge(metricNames.heldEvents, {
+      description: 'Events held, in handlers or waiting',
+    }),
+  };
+}

@@ -1,0 +1,68 @@
+import { beginHandling, recordHandled, recordPositions } from '@event-bus/inbox';
+import { DatabaseUnavailableError, ShutdownError } from '../errors.ts';
+import { bindBookkeeping } from './bound-transaction.ts';
+import type { Member } from './member.ts';
+import type { Session } from './session.ts';
+import { within } from './within.ts';
+
+/** What the inbox knew of the members of a transaction, in their order. */
+export interface Begun {
+  readonly fresh: readonly boolean[];
+  /** By index; duplicates are left out. */
+  readonly inversions: ReadonlyMap<number, bigint>;
+}
+
+// The event may just be handled in another transaction, which the server ends after its own handler's time.
+const marginMs = 10_000;
+// Longer than a handler may take between two statements, so that it only ever ends what is frozen.
+const idleMarginMs = 2_000;
+
+/**
+ * Begins the transaction and records its events, in one round trip.
+ * @throws ShutdownError, DatabaseUnavailableError, or PostgreSQL's error if it lost against another transaction.
+ */
+export async function begin(
+  session: Session,
+  group: string,
+  members: readonly Member[],
+  signal: AbortSignal,
+): Promise<Begun> {
+  const timeoutMs = Math.max(...members.map((member) => member.timeoutMs));
+  const bookkeeping = bindBookkeeping(session);
+  const positions = members.flatMap(({ position }) => (position === undefined ? [] : [position]));
+  const ordered = members.flatMap(({ position }, index) => (position === undefined ? [] : [index]));
+  const replies = allAnswered([
+    session.control(beginHandling(timeoutMs + idleMarginMs)),
+    recordHandled(
+      bookkeeping,
+      members.map(({ row }) => row),
+    ),
+    recordPositions(bookkeeping, group, positions),
+  ] as const);
+
+  const waited = await within(replies, timeoutMs + marginMs, signal);
+  if (waited.kind === 'aborted') throw new ShutdownError({ cause: signal.reason });
+  if (waited.kind === 'late') {
+    throw new DatabaseUnavailableError('recording events in the inbox', {
+      cause: new Error(`no answer within ${timeoutMs + marginMs} ms`),
+    });
+  }
+  const [, fresh, inversions] = waited.value;
+  return {
+    fresh,
+    inversions: new Map(
+      inversions.flatMap(({ index, after }) => {
+        const member = ordered[index];
+        return member !== undefined && fresh[member] === true ? [[member, after] as const] : [];
+      }),
+    ),
+  };
+}
+
+/** Like Promise.all, but waits for all even if one is rejected: statements behind it are still under way. */
+async function allAnswered<const Promises extends readonly Promise<unknown>[]>(
+  promises: Promises,
+): Promise<{ -readonly [Index in keyof Promises]: Awaited<Promises[Index]> }> {
+  await Promise.allSettled(promises);
+  return (await Promise.all(promises)) as { -readonly [Index in keyof Promises]: Awaited<Promises[Index]> };
+}

@@ -1,0 +1,56 @@
+import { HandlerTimeoutError } from '../errors.ts';
+import type { HandlerResult } from '../handler.ts';
+import type { Gate } from './gate.ts';
+import { within } from './within.ts';
+
+/** How a handler ended. In every case its gate is closed. */
+export type HandlerEnd =
+  /** It returned, and all its statements have been answered. */
+  | { readonly kind: 'returned'; readonly result: HandlerResult }
+  | { readonly kind: 'threw'; readonly error: unknown }
+  /** It or its statements may still be running. */
+  | { readonly kind: 'timed-out'; readonly error: HandlerTimeoutError }
+  | { readonly kind: 'aborted' };
+
+/**
+ * Runs a handler until it has ended, its time is up or `abort` aborts; the signal it is given aborts in the two
+ * latter cases. Never rejects, and waits for nobody who ignores the signal.
+ */
+export async function runHandler(
+  handle: (signal: AbortSignal) => HandlerResult | Promise<HandlerResult>,
+  options: { readonly gate: Gate; readonly timeoutMs: number; readonly abort: AbortSignal },
+): Promise<HandlerEnd> {
+  const { gate, timeoutMs, abort } = options;
+  const controller = new AbortController();
+  try {
+    const waited = await within(untilAnswered(handle, controller.signal, gate), timeoutMs, abort);
+    switch (waited.kind) {
+      case 'fulfilled':
+        return { kind: 'returned', result: waited.value };
+      case 'late': {
+        const error = new HandlerTimeoutError(timeoutMs);
+        gate.close('the time of its handler was up, and its transaction was rolled back');
+        controller.abort(error);
+        return { kind: 'timed-out', error };
+      }
+      case 'aborted':
+        gate.close('its handler was stopped, and its transaction was rolled back');
+        controller.abort(abort.reason);
+        return { kind: 'aborted' };
+    }
+  } catch (error) {
+    gate.close('its handler had failed, and its transaction was rolled back');
+    return { kind: 'threw', error };
+  }
+}
+
+async function untilAnswered(
+  handle: (signal: AbortSignal) => HandlerResult | Promise<HandlerResult>,
+  signal: AbortSignal,
+  gate: Gate,
+): Promise<HandlerResult> {
+  const result = await handle(signal);
+  gate.close('its handler had returned: await every statement');
+  await gate.settled();
+  return result;
+}

@@ -1,0 +1,22 @@
+/** The SQLSTATE of an error that PostgreSQL sent, or `undefined`. */
+export function sqlState(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error) || !('severity' in error))
+    return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/**
+ * Whether PostgreSQL says that it is not available: shutting down, out of connections, memory or disk, or the
+ * session was ended by someone.
+ */
+export function isUnavailable(error: unknown): boolean {
+  const state = sqlState(error);
+  if (state === undefined) return false;
+  return /^(08|53|57P|25P0[34])/.test(state);
+}
+
+/** Whether the transaction lost against a concurrent one, and may succeed when run again. */
+export function isConflict(error: unknown): boolean {
+  const state = sqlState(error);
+  return state === '40001' || state === '40P01';
+}

@@ -1,0 +1,120 @@
+import { type BusDatabase, loadGroups, loadTopics, type RegisteredGroup } from '@event-bus/database';
+import { type GroupStatus, HANDED_BACK, type StreamObserver, streamKeys } from '@event-bus/transport';
+import type { Kysely } from 'kysely';
+import { UnknownGroupError } from './errors.ts';
+import { registeredStreams } from './topology.ts';
+
+/** A consumer of a group. */
+export interface GroupConsumer {
+  readonly name: string;
+  readonly pending: number;
+  readonly idleMs: number;
+}
+
+/** One group on one stream. What only the server knows is `null` while the group is missing there. */
+export interface GroupView {
+  readonly group: string;
+  readonly stream: string;
+  /**
+   * - `present`: registered, and on the server.
+   * - `missing`: registered, but not on the server: its runner creates it when it starts or next reads.
+   * - `unregistered`: on the server, but no runner ever registered it.
+   */
+  readonly state: 'present' | 'missing' | 'unregistered';
+  readonly ordering: RegisteredGroup['ordering'] | null;
+  readonly pending: number | null;
+  /** Entries not yet handed out. `null` where the server cannot tell, which is not zero. */
+  readonly lag: number | null;
+  /** How long the oldest pending entry has not been touched. `null` if none is pending. */
+  readonly oldestPendingIdleMs: number | null;
+  readonly consumers: readonly GroupConsumer[];
+  /** Pending entries that were handed back and wait for the next claim. */
+  readonly handedBack: number;
+  /** Pending entries that will not be retried. */
+  readonly failed: number | null;
+  readonly lastDeliveredId: string | null;
+}
+
+/**
+ * All groups on all streams: those that are registered, whether the server knows them or not, and those that only the
+ * server knows, on the streams of registered topics. Reads only.
+ * @param only the one group to look at.
+ * @throws UnknownGroupError that group is neither registered nor on the server.
+ */
+export async function listGroups(
+  from: { readonly bus: Kysely<BusDatabase>; readonly observer: StreamObserver },
+  only?: string,
+): Promise<GroupView[]> {
+  const { bus, observer } = from;
+  const [groups, topics, streams] = await Promise.all([
+    loadGroups(bus),
+    loadTopics(bus),
+    registeredStreams(bus),
+  ]);
+  const expected = groups.flatMap((group) =>
+    group.topics
+      .flatMap((topic) => streamKeys(topic, topics.get(topic)?.partitions ?? 1))
+      .map((stream) => ({ group, stream })),
+  );
+  const names = new Set([...streams.keys(), ...expected.map(({ stream }) => stream)]);
+  const statuses = (await Promise.all([...names].map((name) => observer.groups(name)))).flat();
+  const found = new Map(statuses.map((status) => [keyOf(status), status]));
+
+  const views = expected.map(({ group, stream }) => {
+    const key = keyOf({ group: group.name, stream });
+    const status = found.get(key);
+    found.delete(key);
+    return status === undefined ? missing(group, stream) : present(status, group);
+  });
+  views.push(...[...found.values()].map((status) => present(status)));
+  const wanted = only === undefined ? views : views.filter(({ group }) => group === only);
+  if (only !== undefined && wanted.length === 0) {
+    throw new UnknownGroupError(
+      only,
+      groups.map(({ name }) => name),
+    );
+  }
+  return wanted.sort((a, b) => compare(a.group, b.group) || compare(a.stream, b.stream));
+}
+
+function present(status: GroupStatus, registered?: RegisteredGroup): GroupView {
+  const handedBack = status.consumers.find(({ name }) => name === HANDED_BACK);
+  return {
+    group: status.group,
+    stream: status.stream,
+    state: registered === undefined ? 'unregistered' : 'present',
+    ordering: registered?.ordering ?? null,
+    pending: status.pending,
+    lag: status.lag,
+    oldestPendingIdleMs: status.oldestPendingIdleMs,
+    consumers: status.consumers.filter(({ name }) => name !== HANDED_BACK),
+    handedBack: handedBack?.pending ?? 0,
+    failed: status.failed,
+    lastDeliveredId: status.lastDeliveredId,
+  };
+}
+
+function missing(group: RegisteredGroup, stream: string): GroupView {
+  return {
+    group: group.name,
+    stream,
+    state: 'missing',
+    ordering: group.ordering,
+    pending: null,
+    lag: null,
+    oldestPendingIdleMs: null,
+    consumers: [],
+    handedBack: 0,
+    failed: null,
+    lastDeliveredId: null,
+  };
+}
+
+function keyOf({ group, stream }: { readonly group: string; readonly stream: string }): string {
+  return `${stream} ${group}`;
+}
+
+function compare(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}

@@ -1,0 +1,25 @@
+export {
+  type HeldBackAggregate,
+  type OutboxOverview,
+  type RowCount,
+  readEventStatus as eventStatus,
+  readHeldBack as parkedEvents,
+  readOutboxOverview as outboxStatus,
+} from '@event-bus/outbox/log';
+export { NotParkedError, UnknownGroupError, UnknownTopicError } from './errors.ts';
+export { type FailedEntry, type GroupFailures, listFailures } from './failures.ts';
+export { type FollowedEntry, followStreams } from './follow.ts';
+export { type GroupConsumer, type GroupView, listGroups } from './groups.ts';
+export { readNewEvent } from './new-event.ts';
+export type { OutboxPool } from './outbox-pool.ts';
+export {
+  type ReconcileOptions,
+  type ReconcileReport,
+  reconcile,
+  type StreamSurvey,
+  surveyStreams,
+} from './reconcile.ts';
+export { type RetryOutcome, requestRetry } from './retry.ts';
+export { listStreams, type StreamView, type StreamWriterView } from './streams.ts';
+export { streamsOfGroup, streamsOfTopics } from './topology.ts';
+export { waitForEvent } from './wait-for-event.ts';

@@ -1,0 +1,58 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  isLed,
+  requestRetry as markForRetry,
+  readEventStatus,
+  readRetryProgress,
+} from '@event-bus/outbox/log';
+import { NotParkedError } from './errors.ts';
+import type { OutboxPool } from './outbox-pool.ts';
+
+const pollMs = 100;
+
+/** What became of a retry. */
+export interface RetryOutcome {
+  /** Events that were to be tried again. */
+  readonly requested: number;
+  readonly published: number;
+  /** Tried, and parked again. */
+  readonly parkedAgain: number;
+  /** Why the first of those is. */
+  readonly reason: string | null;
+  /** Not tried yet. */
+  readonly waiting: number;
+  /** Whether a publisher leads: without one, what waits goes on waiting. */
+  readonly isLed: boolean;
+}
+
+/**
+ * Asks for parked events to be tried again, the whole aggregate of the one that is named or all of them, and waits
+ * for the publisher to do so. The request stands, also when the time is up.
+ * @throws NotParkedError the named event is not parked.
+ */
+export async function requestRetry(
+  pool: OutboxPool,
+  which: { readonly eventId: string } | 'all',
+  patienceMs: number,
+): Promise<RetryOutcome> {
+  const positions = await markForRetry(pool, which);
+  if (positions.length === 0 && which !== 'all') {
+    throw new NotParkedError(which.eventId, (await readEventStatus(pool, which.eventId))?.status);
+  }
+  const deadline = performance.now() + patienceMs;
+  for (;;) {
+    const { requested, parked, reason } = await readRetryProgress(pool, positions);
+    if (requested === 0 || performance.now() >= deadline) {
+      const published = positions.length - parked - requested;
+      return {
+        requested: positions.length,
+        published,
+        parkedAgain: parked,
+        reason,
+        waiting: requested,
+        isLed: await isLed(pool),
+      };
+    }
+    await delay(pollMs);
+  }
+}

@@ -1,0 +1,40 @@
+import { type BusDatabase, loadGroup, loadGroups, loadTopics } from '@event-bus/database';
+import { streamKeys } from '@event-bus/transport';
+import type { Kysely } from 'kysely';
+import { UnknownGroupError, UnknownTopicError } from './errors.ts';
+
+/** Every stream of every registered topic, with the topic's name, ordered by topic and partition. */
+export async function registeredStreams(bus: Kysely<BusDatabase>): Promise<Map<string, string>> {
+  const topics = [...(await loadTopics(bus)).values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+  return new Map(
+    topics.flatMap(({ name, partitions }) => streamKeys(name, partitions).map((stream) => [stream, name])),
+  );
+}
+
+/**
+ * The streams of one topic, or of all registered ones.
+ * @throws UnknownTopicError the topic is not registered.
+ */
+export async function streamsOfTopics(bus: Kysely<BusDatabase>, topic?: string): Promise<string[]> {
+  const streams = await registeredStreams(bus);
+  if (topic === undefined) return [...streams.keys()];
+  const own = [...streams].filter(([, name]) => name === topic).map(([stream]) => stream);
+  if (own.length === 0) throw new UnknownTopicError(topic, [...new Set(streams.values())]);
+  return own;
+}
+
+/**
+ * The streams that a registered group reads.
+ * @throws UnknownGroupError the group is not registered.
+ */
+export async function streamsOfGroup(bus: Kysely<BusDatabase>, group: string): Promise<string[]> {
+  const registered = await loadGroup(bus, group);
+  if (registered === undefined) {
+    throw new UnknownGroupError(
+      group,
+      (await loadGroups(bus)).map(({ name }) => name),
+    );
+  }
+  const topics = await loadTopics(bus);
+  return registered.topics.flatMap((topic) => streamKeys(topic, topics.get(topic)?.partitions ?? 1));
+}

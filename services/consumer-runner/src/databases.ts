@@ -1,0 +1,63 @@
+import type { ConsumerDefinition } from '@event-bus/consumer';
+import { createDatabase, createPool, type PoolOptions } from '@event-bus/database';
+import type { Scope } from '@event-bus/service';
+import type { Logger } from '@event-bus/telemetry';
+import type { RunnerConfig } from './config.ts';
+
+/** A kysely over the bus's tables. */
+export type BusConnection = ReturnType<typeof createDatabase>;
+
+/** The connections of a runner. */
+export interface Databases {
+  /** For handlers and their inbox rows; as many connections as transactions at a time. */
+  readonly handlers: ReturnType<typeof createPool>;
+  /** The same database for leases and upkeep, which must not wait for a handler to be done. */
+  readonly upkeep: BusConnection;
+  /** Where groups and topics are registered. */
+  readonly bus: BusConnection;
+}
+
+const upkeepTimeoutMs = 10_000;
+
+/** Makes the pools; nothing connects yet. */
+export function openDatabases(
+  config: RunnerConfig,
+  consumers: readonly ConsumerDefinition[],
+  { logger, scope }: { readonly logger: Logger; readonly scope: Scope },
+): Databases {
+  const onError = (error: Error) =>
+    logger.warn({ err: error }, 'a database connection broke; it is replaced');
+  const open = (applicationName: string, options: Omit<PoolOptions, 'applicationName' | 'onError'>) =>
+    createPool({ ...options, applicationName, onError });
+
+  const handlers = open('consumer-runner', {
+    url: config.DATABASE_URL.reveal(),
+    max: consumers.reduce((sum, { concurrency }) => sum + concurrency, 0),
+    pipeline: true,
+    // A frozen runner would keep its successor waiting for what its transactions have locked.
+    settings: { idle_in_transaction_session_timeout: `${transactionIdleMs(config, consumers)}ms` },
+  });
+  scope.defer(() => handlers.end());
+  const timed = {
+    queryTimeoutMs: upkeepTimeoutMs,
+    settings: { statement_timeout: `${upkeepTimeoutMs}ms` },
+  };
+  const upkeep = createDatabase(
+    open('consumer-runner upkeep', { url: config.DATABASE_URL.reveal(), max: 3, ...timed }),
+  );
+  scope.defer(() => upkeep.destroy());
+  const bus = createDatabase(
+    open('consumer-runner registry', { url: config.BUS_DATABASE_URL.reveal(), max: 2, ...timed }),
+  );
+  scope.defer(() => bus.destroy());
+  return { handlers, upkeep, bus };
+}
+
+const idleMarginMs = 5_000;
+
+function transactionIdleMs(config: RunnerConfig, consumers: readonly ConsumerDefinition[]): number {
+  const timeouts = consumers.flatMap(({ handlings }) =>
+    [...handlings.values()].map(({ timeoutMs }) => timeoutMs),
+  );
+  return config.TRANSACTION_IDLE ?? Math.max(...timeouts) + idleMarginMs;
+}

@@ -1,0 +1,110 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { ConfigError, type ConfigFault } from '@event-bus/config';
+import type { ConsumerDefinition } from '@event-bus/consumer';
+import { suggest } from './suggest.ts';
+import { findWorkspace, listServices, readPackage, type WorkspacePackage } from './workspace.ts';
+
+/**
+ * Loads the definitions that `names` names: packages under services/, or folders that hold a package. Each is the
+ * default export of its package, found the way its own code would find it.
+ * @throws ConfigError naming everything that is wrong with CONSUMERS.
+ */
+export async function loadConsumers(
+  names: readonly string[],
+  from: { readonly workspace: string; readonly cwd: string } = {
+    workspace: import.meta.dirname,
+    cwd: process.cwd(),
+  },
+): Promise<ConsumerDefinition[]> {
+  const root = findWorkspace(from.workspace) ?? from.cwd;
+  const services = listServices(root);
+  const faults: ConfigFault[] = [];
+  const byGroup = new Map<string, { readonly name: string; readonly definition: ConsumerDefinition }>();
+
+  for (const name of new Set(names)) {
+    const loaded = await load(name, services, [root, from.cwd]);
+    if ('problem' in loaded) {
+      faults.push({ variable: 'CONSUMERS', problem: loaded.problem });
+      continue;
+    }
+    const { definition } = loaded;
+    const other = byGroup.get(definition.group);
+    if (other !== undefined) {
+      const problem = `${other.name} and ${name} both define the group ${definition.group}; a group is one consumer`;
+      faults.push({ variable: 'CONSUMERS', problem });
+    } else {
+      byGroup.set(definition.group, { name, definition });
+    }
+  }
+  if (faults.length > 0) throw new ConfigError(faults);
+  return [...byGroup.values()].map(({ definition }) => definition);
+}
+
+type Loaded = { readonly definition: ConsumerDefinition } | { readonly problem: string };
+
+async function load(
+  name: string,
+  services: readonly WorkspacePackage[],
+  bases: readonly string[],
+): Promise<Loaded> {
+  const found = services.find((service) => service.name === name) ?? findFolder(name, bases);
+  if (found === undefined) return { problem: unknownConsumer(name, services) };
+
+  const require = createRequire(join(found.folder, 'package.json'));
+  let file: string;
+  try {
+    // By its own name, so that its exports and this process's conditions decide.
+    file = require.resolve(found.name);
+  } catch (error) {
+    return { problem: `${name} has no entry to load: ${reasonOf(error)}` };
+  }
+  let module: unknown;
+  try {
+    module = await import(pathToFileURL(file).href);
+  } catch (error) {
+    return { problem: `${name} fails to load: ${reasonOf(error)}` };
+  }
+  const definition: unknown =
+    typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined;
+  if (!isConsumerDefinition(definition)) {
+    return {
+      problem: `${name} has no consumer: its default export must be the result of defineConsumer(...)`,
+    };
+  }
+  return { definition };
+}
+
+function findFolder(name: string, bases: readonly string[]): WorkspacePackage | undefined {
+  for (const base of bases) {
+    const folder = resolve(base, name);
+    if (existsSync(folder)) return readPackage(folder);
+  }
+  return undefined;
+}
+
+function unknownConsumer(name: string, services: readonly WorkspacePackage[]): string {
+  const names = services.map((service) => service.name);
+  const meant = suggest(name, names);
+  const hint =
+    meant === undefined ? `the packages under services/ are ${names.join(', ')}` : `did you mean ${meant}?`;
+  return `there is no package and no folder ${name}; ${hint}`;
+}
+
+/** Told by its shape: a consumer may come with another copy of the package that defines it. */
+function isConsumerDefinition(value: unknown): value is ConsumerDefinition {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'group' in value &&
+    typeof value.group === 'string' &&
+    'handlings' in value &&
+    value.handlings instanceof Map
+  );
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

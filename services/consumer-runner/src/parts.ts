@@ -1,0 +1,48 @@
+import type { ConsumerDefinition } from '@event-bus/consumer';
+import { createDispatcher, createGroupRunner, createLeaseStore } from '@event-bus/consumer/runner';
+import { platformCatalog } from '@event-bus/contracts';
+import { assertSchemaIsCurrent } from '@event-bus/database';
+import type { Component, ServiceParts, SetupContext } from '@event-bus/service';
+import { createRedisTransport } from '@event-bus/transport/redis';
+import { type RunnerConfig, runnerSettings } from './config.ts';
+import { openDatabases } from './databases.ts';
+import { inboxKeeper } from './inbox-keeper.ts';
+import { loadConsumers } from './load-consumers.ts';
+
+/** Makes the parts of a consumer runner: a component per consumer, and the upkeep of their inbox. */
+export async function createParts(context: SetupContext<RunnerConfig>): Promise<ServiceParts> {
+  const { config, logger, scope, waitFor } = context;
+  const consumers = (await loadConsumers(config.CONSUMERS)).map(
+    (consumer): ConsumerDefinition => ({
+      ...consumer,
+      concurrency: config.CONCURRENCY ?? consumer.concurrency,
+    }),
+  );
+  const { handlers, upkeep, bus } = openDatabases(config, consumers, { logger, scope });
+  const transport = scope.use(createRedisTransport({ url: config.REDIS_URL.reveal() }));
+  const observer = transport.observer();
+
+  const reachDatabase = async () => void (await handlers.query('select 1'));
+  await waitFor('postgres', reachDatabase);
+  for (const database of [upkeep, bus]) await assertSchemaIsCurrent(database);
+
+  const runners = consumers.map(
+    (consumer): Component =>
+      createGroupRunner({
+        group: consumer,
+        dispatcher: createDispatcher({ consumer, catalog: platformCatalog, pool: handlers, logger }),
+        transport,
+        registry: bus,
+        ...(consumer.ordering === 'aggregate' ? { leases: createLeaseStore(upkeep, consumer.group) } : {}),
+        logger,
+        settings: runnerSettings(config),
+      }),
+  );
+  return {
+    components: [...runners, inboxKeeper(upkeep, logger)],
+    checks: [
+      { name: 'postgres', check: reachDatabase },
+      { name: 'redis', check: () => observer.ping() },
+    ],
+  };
+}
