@@ -41,8 +41,8 @@ export interface StreamWriter {
    * Writes all entries of a batch, or none, and only if the source's last write is what `expect` says.
    * Calls may overlap: a second batch can be sent before the first is answered.
    * @throws UnknownOutcomeError the reply was lost; it may have been written.
-   * @throws ServerRefusedError the server declined for now (OOM, READONLY, NOREPLICAS, LOADING, MISCONF, BUSY, …); nothing was written.
-   * @throws CommandRejectedError no retry can mend it (WRONGTYPE, NOPERM, a malformed command, …); nothing was written.
+   * @throws ServerRefusedError the server declined for now (OOM, READONLY, NOREPLICAS, LOADING, MISCONF, BUSY, a missing right, …); nothing was written.
+   * @throws CommandRejectedError no retry can mend it (WRONGTYPE, a malformed command, …); nothing was written.
    */
   append(
     stream: string,

@@ -166,10 +166,9 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
 
     const second = start(giveUp);
     await publisher.publish('c', 'd');
-    await eventually(() => second.settled().length === 2);
+    await eventually(async () => second.settled().length === 2 && (await look()).pending === 1);
 
     expect(second.begun.map(({ eventId }) => eventId)).not.toContain(poison?.eventId);
-    expect((await look()).pending).toBe(1);
   });
 
   it('finishes what runs when drained, and hands back the rest without burning a delivery or an attempt', async () => {

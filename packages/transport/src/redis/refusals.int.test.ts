@@ -156,7 +156,7 @@ describe('a server that will never do it', () => {
     await redis.call('ACL', ['SETUSER', 'limited', 'on', '>secret', ...rules]);
     const writer = connect({ url }).writer();
 
-    await expect(writer.append(STREAM, batch(['b', 'c'], 'a'))).rejects.toThrow(CommandRejectedError);
+    await expect(writer.append(STREAM, batch(['b', 'c'], 'a'))).rejects.toThrow(ServerRefusedError);
     expect(await traces(observing)).toEqual({ length: 1, mark: 'a' });
 
     await redis.call('ACL', ['SETUSER', 'limited', 'allkeys', '+@all']);

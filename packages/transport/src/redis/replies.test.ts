@@ -35,9 +35,14 @@ describe('an error reply', () => {
   });
 
   it.each([
-    'WRONGTYPE Operation against a key holding the wrong kind of value',
     "NOPERM this user has no permissions to run the 'eval' command",
     "ERR ACL failure in script: User u has no permissions to run the 'hset' command script: 6b1, on @user_script:38.",
+  ])('waits for a right that an operator can grant: %s', (message) => {
+    expect(toTransportError(reply(message))).toMatchObject({ code: 'server_refused', message });
+  });
+
+  it.each([
+    'WRONGTYPE Operation against a key holding the wrong kind of value',
     'ERR append: expected 14 values per entry',
     'OOMPH is no code of the server',
     'NOGROUP without a scope',

@@ -23,6 +23,7 @@ const REFUSALS = new Set([
   'MISCONF',
   'MOVED',
   'NOAUTH',
+  'NOPERM',
   'NOREPLICAS',
   'OOM',
   'READONLY',
@@ -34,8 +35,13 @@ const REFUSALS = new Set([
 /** Before 7.0 an error inside a script is wrapped in a text that begins with ERR. */
 const SCRIPT_PREFIX = /^ERR Error running script \(call to f_[0-9a-f]+\): (?:@?user_script: ?\d+: )*-?/;
 
+/** A right that is missing inside a script is said without a code, by each version in other words. */
+const SCRIPT_PERMISSION = /^(?:ERR )?(?:ACL failure in script|The user executing the script)/;
+
 function codeOf(message: string): string {
-  return /^[A-Z]+(?= |$)/.exec(message.replace(SCRIPT_PREFIX, ''))?.[0] ?? 'ERR';
+  const text = message.replace(SCRIPT_PREFIX, '');
+  if (SCRIPT_PERMISSION.test(text)) return 'NOPERM';
+  return /^[A-Z]+(?= |$)/.exec(text)?.[0] ?? 'ERR';
 }
 
 function isReply(error: unknown): error is Error {
