@@ -176,7 +176,7 @@ describe('many transactions at once that end in any order and manner', () => {
 test('a transaction that was prepared before a crash of PostgreSQL and committed after it is published', async () => {
   const publisher = bench.start(small);
   const prepared = await producers.connect();
-  await prepared.query('begin');
+  await prepared.query(`begin; set local bus.wakeup = 'off'`);
   await append(prepared, ['prepared-1', 'prepared-2']);
   await prepared.query(`prepare transaction 'survivor'`);
   const lost = await producers.connect();

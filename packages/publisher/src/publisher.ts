@@ -1,4 +1,4 @@
-import { type BusDatabase, registerTopics } from '@event-bus/database';
+import { type BusDatabase, registerTopics, TopicPartitionsError } from '@event-bus/database';
 import { DeposedError, loadParkedAggregates, OutboxInconsistentError, takeLead } from '@event-bus/outbox/log';
 import type { Logger } from '@event-bus/telemetry';
 import type { EventTransport } from '@event-bus/transport';
@@ -38,6 +38,7 @@ export interface Publisher {
   /**
    * Publishes until `drain` aborts, then finishes what is under way; `abort` ends it at once.
    * @throws OutboxInconsistentError the outbox must not be published as it is.
+   * @throws TopicPartitionsError a topic is registered with another number of partitions.
    */
   run(signals: { readonly drain: AbortSignal; readonly abort: AbortSignal }): Promise<void>;
 }
@@ -48,15 +49,15 @@ export function createPublisher(options: PublisherOptions): Publisher {
   return {
     name: 'publisher',
     run: async ({ drain, abort }) => {
-      await registerTopics(options.busDatabase, options.topics ?? []);
       for (let failures = 0; !drain.aborted; ) {
         try {
+          await registerTopics(options.busDatabase, options.topics ?? []);
           await withLead(leadOptions(options), drain, async (session) => {
             failures = 0;
             await lead(options, observer, session, drain, abort);
           });
         } catch (error) {
-          if (error instanceof OutboxInconsistentError || abort.aborted) throw error;
+          if (isFinal(error) || abort.aborted) throw error;
           observer.following(error instanceof Error ? error.message : String(error));
           failures = error instanceof DeposedError ? 0 : failures + 1;
           await backoff(failures, drain).catch(() => undefined);
@@ -64,6 +65,11 @@ export function createPublisher(options: PublisherOptions): Publisher {
       }
     },
   };
+}
+
+/** No further attempt can mend it. */
+function isFinal(error: unknown): boolean {
+  return error instanceof OutboxInconsistentError || error instanceof TopicPartitionsError;
 }
 
 function leadOptions({ directUrl, name, settings }: PublisherOptions) {

@@ -1,61 +1,64 @@
 import {
+  batchesAbove,
   batchesBelow,
   countAbove,
   forgetBatch,
-  type LogRow,
-  moveBatch,
-  nextBatch,
+  moveBatches,
   type RecordedBatch,
   type RecordedPositions,
-  readPositions,
 } from '@event-bus/outbox/log';
 import type { Expectation, StreamWriter, WriterState } from '@event-bus/transport';
 import type { Pool } from 'pg';
-import { entryOf } from './batch.ts';
-import { StreamChangedError } from './errors.ts';
+import { compareIds } from './entry-id.ts';
 import type { Leader } from './leader.ts';
+import { rewrite } from './rewrite.ts';
 
 const chunk = 200;
 
 /**
  * Writes again what a stream has lost: it went back in time, and by how much is found by walking back through the
  * recorded batches to the last one that stands. What a server loses is always the end of its history, so everything
- * before that stands, too. Each batch's record moves to its new place and keeps its number: if this is interrupted, the
- * newest batch still does not stand, and the next look begins where this one ended.
+ * before that stands, too. About a page of events is
+ * written at a time, then the records of their batches move to the new places and keep their numbers: if this is
+ * interrupted, the newest batch still does not stand, and the next look begins where this one ended.
  * @throws StreamChangedError someone else wrote or deleted meanwhile: look again.
  * @throws DeposedError another leader has taken over.
  */
 export async function reconcileStream(leader: Leader, stream: string, found: WriterState): Promise<void> {
-  const { pool, epoch, writer, streams, observer } = leader;
+  const { pool, epoch, writer, streams, settings, observer } = leader;
   const state = streams.state(stream);
   if (state.newest === undefined) return;
   let standing = await lastSurvivor(pool, writer, state.newest, found.trimmedTo);
   observer.reconciling(stream, state.newest.number - numberOf(standing));
   let expect: Expectation = { eventId: found.mark?.eventId ?? null, present: found.markPresent };
-  let number = numberOf(standing);
-  for (
-    let batch = await nextBatch(pool, stream, number);
-    batch;
-    batch = await nextBatch(pool, stream, number)
-  ) {
-    number = batch.number;
-    const { rows, last } = await missingRows(leader, batch, standing?.lastId ?? '-');
-    if (last === undefined) {
+  let above = numberOf(standing);
+  for (;;) {
+    const batches = upTo(settings.pageSize, await batchesAbove(pool, stream, above, chunk));
+    const last = batches.at(-1);
+    if (last === undefined) break;
+    const rewritten = await rewrite(leader, batches, expect, standing?.lastId ?? '-');
+    for (const batch of rewritten.gone) {
       observer.unrecoverable(batch);
-      await forgetBatch(pool, epoch, stream, number);
-      continue;
+      await forgetBatch(pool, epoch, stream, batch.number);
     }
-    let lastId = '';
-    for (let start = 0; start < rows.length; start += leader.settings.pageSize) {
-      const part = rows.slice(start, start + leader.settings.pageSize);
-      ({ expect, lastId } = await append(leader, stream, part, expect));
-    }
-    standing = { stream, number, lastId, lastEventId: last.eventId };
-    await moveBatch(pool, epoch, standing);
-    observer.reconciled(stream, rows.length);
+    await moveBatches(pool, epoch, stream, rewritten.moved);
+    observer.reconciled(stream, rewritten.events);
+    standing = rewritten.moved.at(-1) ?? standing;
+    expect = rewritten.expect;
+    above = last.number;
   }
   // Not before all are through: were a batch in the middle taken for the newest, the rest would pass for written.
   state.newest = standing;
+}
+
+/** The first of these batches, and as many more as keep the events within the limit. */
+function upTo(limit: number, batches: readonly RecordedPositions[]): RecordedPositions[] {
+  let events = 0;
+  const tooMany = batches.findIndex((batch) => {
+    events += batch.events;
+    return events > limit;
+  });
+  return tooMany < 0 ? [...batches] : batches.slice(0, Math.max(1, tooMany));
 }
 
 function numberOf(batch: RecordedBatch | undefined): number {
@@ -116,47 +119,4 @@ async function standsIn(
   if (trimmedTo !== null && compareIds(batch.lastId, trimmedTo) <= 0) return true;
   const [entry] = await writer.range(batch.stream, batch.lastId, batch.lastId, 1);
   return entry?.fields.event_id === batch.lastEventId;
-}
-
-// Of the first lost batch, some entries may have survived. Its last is written in any case, even if a copy that was
-// never recorded survived: where it stands is how the batch is found again.
-async function missingRows(
-  leader: Leader,
-  batch: RecordedPositions,
-  after: string,
-): Promise<{ rows: LogRow[]; last: LogRow | undefined }> {
-  const recorded = await readPositions(leader.pool, batch.positions);
-  const last = recorded.at(-1);
-  const survived = new Set<string>();
-  let from = after;
-  while (from === '-' || compareIds(from, batch.lastId) < 0) {
-    const entries = await leader.writer.range(batch.stream, from, batch.lastId, chunk);
-    for (const entry of entries) if (entry.fields.event_id !== undefined) survived.add(entry.fields.event_id);
-    const end = entries.at(-1);
-    if (end === undefined || end.id === from) break;
-    from = end.id;
-  }
-  return { rows: recorded.filter((row) => row === last || !survived.has(row.eventId)), last };
-}
-
-async function append(
-  leader: Leader,
-  stream: string,
-  rows: readonly LogRow[],
-  expect: Expectation,
-): Promise<{ expect: Expectation; lastId: string }> {
-  const { source } = leader.settings;
-  const entries = rows.map((row) => entryOf(row, source));
-  const result = await leader.writer.append(stream, { source, expect, entries });
-  const last = rows.at(-1);
-  if (result.outcome === 'refused' || last === undefined) {
-    throw new StreamChangedError(`${stream} changed while it was reconciled`);
-  }
-  return { expect: { eventId: last.eventId, present: true }, lastId: result.lastId };
-}
-
-function compareIds(a: string, b: string): number {
-  const [aMs = 0, aSeq = 0] = a.split('-').map(Number);
-  const [bMs = 0, bSeq = 0] = b.split('-').map(Number);
-  return aMs - bMs || aSeq - bSeq;
 }

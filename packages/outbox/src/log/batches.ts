@@ -13,6 +13,7 @@ export interface RecordedBatch {
 
 /** A recorded batch with the positions of its events. */
 export interface RecordedPositions extends RecordedBatch {
+  readonly events: number;
   readonly positions: readonly Range[];
 }
 
@@ -59,42 +60,55 @@ export async function batchesBelow(
   return rows.map(toBatch);
 }
 
-/** The first batch of a stream above a number, or `undefined`. */
-export async function nextBatch(
+/** The batches of a stream above a number, oldest first, at most `limit`. */
+export async function batchesAbove(
   pool: Pool,
   stream: string,
   above: number,
-): Promise<RecordedPositions | undefined> {
-  const { rows } = await pool.query<BatchRow & { ranges: [string, string][] }>({
-    name: 'outbox_next_batch',
-    text: `select ${columns}, (
+  limit: number,
+): Promise<RecordedPositions[]> {
+  const { rows } = await pool.query<BatchRow & { events: number; ranges: [string, string][] }>({
+    name: 'outbox_batches_above',
+    text: `select ${columns}, events, (
         select array_agg(array[lower(r)::text, (upper(r) - 1)::text]) from unnest(positions) r
       ) as ranges
-      from outbox_batches where stream = $1 and number > $2 order by outbox_batches.number limit 1`,
-    values: [stream, above],
+      from outbox_batches where stream = $1 and number > $2 order by outbox_batches.number limit $3`,
+    values: [stream, above, limit],
   });
-  const row = rows[0];
-  return (
-    row && {
-      ...toBatch(row),
-      positions: row.ranges.map(([first, last]) => ({ first: Number(first), last: Number(last) })),
-    }
-  );
+  return rows.map((row) => ({
+    ...toBatch(row),
+    events: row.events,
+    positions: row.ranges.map(([first, last]) => ({ first: Number(first), last: Number(last) })),
+  }));
 }
 
 /**
- * Notes where a batch stands after it was written again, and which of its events came last: the log may no longer
- * have them all. Its number stays, so that an interrupted reconcile is noticed by the same check as any loss.
+ * Notes where batches of a stream stand after they were written again, and which event of each came last: the log may
+ * no longer have them all. Their numbers stay, so that an interrupted reconcile is noticed by the same check as any
+ * loss.
  * @throws DeposedError another leader has taken over; nothing was changed.
  */
-export async function moveBatch(pool: Pool, epoch: number, batch: RecordedBatch): Promise<void> {
+export async function moveBatches(
+  pool: Pool,
+  epoch: number,
+  stream: string,
+  batches: readonly RecordedBatch[],
+): Promise<void> {
+  if (batches.length === 0) return;
   const { rowCount } = await pool.query({
-    name: 'outbox_move_batch',
-    text: `update outbox_batches set last_id = $4, last_event_id = $5, written_at = clock_timestamp()
-      where stream = $2 and number = $3 and exists (select from outbox_cursor where epoch = $1 for share)`,
-    values: [epoch, batch.stream, batch.number, batch.lastId, batch.lastEventId],
+    name: 'outbox_move_batches',
+    text: `update outbox_batches b set last_id = m.last_id, last_event_id = m.last_event_id, written_at = clock_timestamp()
+      from unnest($3::bigint[], $4::text[], $5::uuid[]) m(number, last_id, last_event_id)
+      where b.stream = $2 and b.number = m.number and exists (select from outbox_cursor where epoch = $1 for share)`,
+    values: [
+      epoch,
+      stream,
+      batches.map((batch) => batch.number),
+      batches.map((batch) => batch.lastId),
+      batches.map((batch) => batch.lastEventId),
+    ],
   });
-  if (rowCount !== 1) throw new DeposedError(epoch);
+  if (rowCount !== batches.length) throw new DeposedError(epoch);
 }
 
 /** How many batches and events of a stream are recorded above a number. */

@@ -1,12 +1,12 @@
 export { DeposedError, OutboxInconsistentError } from '../errors.ts';
 export {
+  batchesAbove,
   batchesBelow,
   countAbove,
   forgetBatch,
   isInLog,
-  moveBatch,
+  moveBatches,
   newestBatches,
-  nextBatch,
   type RecordedBatch,
   type RecordedPositions,
 } from './batches.ts';
