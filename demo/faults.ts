@@ -54,7 +54,9 @@ async function killBusyRunner(context: FaultContext): Promise<void> {
   const held = await waitUntilBusy(context, worker);
   worker.kill();
   const killedAt = performance.now();
-  display.say(`Killed ${worker.name} with SIGKILL, with ${held} events in its hands. The other one stood by.`);
+  display.say(
+    `Killed ${worker.name} with SIGKILL, with ${held} events in its hands. The other one stood by.`,
+  );
   const next = await successor(context, activeRunner, name);
   display.say(
     `${next.name} took over after ${seconds(killedAt)}, with what the dead one had read and not finished.`,
@@ -83,7 +85,9 @@ async function waitUntilBusy({ redis }: FaultContext, { pid }: Worker): Promise<
   const deadline = performance.now() + 1_000;
   for (;;) {
     const consumers = (await redis.xinfo('CONSUMERS', 'events:user', 'user-directory')) as unknown[];
-    const runner = consumers.map(fields).find((consumer) => String(consumer.get('name')).includes(`-${pid}-`));
+    const runner = consumers
+      .map(fields)
+      .find((consumer) => String(consumer.get('name')).includes(`-${pid}-`));
     const held = Number(runner?.get('pending') ?? 0);
     if (held > 0 || performance.now() > deadline) return held;
   }
@@ -115,8 +119,9 @@ async function until({ signal }: FaultContext, check: () => Promise<boolean>): P
   const deadline = performance.now() + patienceMs;
   while (!(await check())) {
     signal.throwIfAborted();
-    if (performance.now() > deadline) throw new Error(`Redis still lacks events after ${patienceMs / 1_000} seconds.`);
-    await delay(20);
+    if (performance.now() > deadline)
+      throw new Error(`Redis still lacks events after ${patienceMs / 1_000} seconds.`);
+    await delay(100);
   }
 }
 

@@ -95,7 +95,8 @@ async function main(): Promise<number> {
     if (Array.isArray(outcome)) return 130;
     if (options.keep) {
       display.print(howToLookAround(stack));
-      await Promise.race([interrupted, stack.broken]);
+      // Whoever looks around may kill workers, too.
+      await interrupted;
     }
     return outcome ? 0 : 1;
   } finally {

@@ -38,13 +38,14 @@ export function createMeter(pool: pg.Pool, redis: Redis): Meter {
   };
 
   async function snapshot(): Promise<Snapshot> {
-    const appended = await number('select count(*) as n from demo.appended');
-    const published = await number(`select count(*) as n from outbox_status where status = 'published'`);
     const { rows } = await pool.query<{ group: GroupName; n: string }>(
       `select consumer_group as group, count(*) as n from inbox_events where outcome = 'done' group by 1`,
     );
     const handled = { 'welcome-email': 0, 'user-directory': 0, 'project-activity': 0 };
     for (const row of rows) handled[row.group] = Number(row.n);
+    // The other way round, what came in between would seem to be handled before it was appended.
+    const published = await number(`select count(*) as n from outbox_status where status = 'published'`);
+    const appended = await number('select count(*) as n from demo.appended');
     return { appended, published, handled };
   }
 
@@ -122,7 +123,7 @@ export async function untilSettled(meter: Meter, patienceMs: number): Promise<bo
     if (now !== before) deadline = performance.now() + patienceMs;
     if (performance.now() > deadline) return false;
     before = now;
-    await delay(100);
+    await delay(250);
   }
   return true;
 }

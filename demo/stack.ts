@@ -41,7 +41,7 @@ export interface Stack {
   /** What the workers are told of it. */
   readonly environment: Readonly<Record<string, string>>;
   /** The workers that run. */
-  workers(): readonly Worker[];
+  readonly workers: () => readonly Worker[];
   /** Starts a worker and waits until it works. */
   startWorker(role: Worker['role']): Promise<Worker>;
   /** Rejects when a worker ends that nobody has ended. */
@@ -116,7 +116,11 @@ async function prepare(
 
 async function createTables(url: string): Promise<void> {
   const db = createDatabase(createPool({ url, applicationName: 'demo migrate', max: 1 }));
-  await migrate(db).finally(() => db.destroy());
+  try {
+    await migrate(db);
+  } finally {
+    await db.destroy();
+  }
   const client = new pg.Client(url);
   await client.connect();
   try {

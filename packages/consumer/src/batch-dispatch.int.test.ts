@@ -247,6 +247,31 @@ test('a shutdown interrupts the whole batch, also before its first handler', asy
   expect(await bench.inbox()).toEqual([]);
 });
 
+test('at whatever moment a shutdown comes, the inbox holds what was handled and nothing else', async () => {
+  const ends = new Set<string>();
+  for (let moment = 0; moment < 40; moment += 1) {
+    const stop = new AbortController();
+    const { handleTogether } = bench.dispatcher(
+      batchConsumer(() => {
+        let ticks = 0;
+        const tick = () => {
+          ticks += 1;
+          if (ticks > moment) stop.abort(new Error('SIGTERM'));
+          else queueMicrotask(tick);
+        };
+        tick();
+      }),
+    );
+    const aggregate = { aggregate_id: `aggregate-${moment}` };
+    const works = [work(delivery({ ...aggregate, ...odd })), work(delivery(aggregate))];
+    ends.add(JSON.stringify(countKinds(await handleTogether(works, stop.signal))));
+  }
+
+  const recorded = (await bench.inbox()).map(({ event_id }) => event_id);
+  expect(await bench.effects()).toEqual(recorded);
+  expect([...ends].every((end) => ['{"done":2}', '{"interrupted":2}'].includes(end))).toBe(true);
+});
+
 test('in an ordered group, what follows a failed event of its aggregate waits; the others go on', async () => {
   const { handleTogether } = bench.dispatcher(
     batchConsumer(() => Promise.reject(new Error('odd')), { ordering: 'aggregate' }),

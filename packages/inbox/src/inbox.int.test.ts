@@ -74,6 +74,26 @@ test('an event that is just being handled is waited for: new if that is rolled b
   expect(await second).toEqual([true]);
 });
 
+test('calls that name the same events in opposite orders wait for each other and do not deadlock', async () => {
+  const ids = ['00000000', '88888888', 'ffffffff'].map((start) => `${start}-0000-4000-8000-000000000000`);
+  const rows = ids.map((eventId) => row({ eventId }));
+  const [, middle] = rows;
+  const holder = await database.db.startTransaction().execute();
+  await sql`set local bus.handling = on`.execute(holder);
+  await recordHandled(holder, middle ? [middle] : []);
+
+  const calls = [rows, rows.toReversed()].map((given) => handling((trx) => recordHandled(trx, given)));
+  await expect
+    .poll(async () => (await sql`select from pg_locks where not granted`.execute(database.db)).rows.length)
+    .toBe(2);
+  await holder.rollback().execute();
+
+  expect((await Promise.all(calls)).sort()).toEqual([
+    [false, false, false],
+    [true, true, true],
+  ]);
+});
+
 test('nothing is recorded outside of a transaction begun for it', async () => {
   await expect(database.db.transaction().execute((trx) => recordHandled(trx, [row()]))).rejects.toThrow();
   await handling((trx) => recordHandled(trx, [row()]));

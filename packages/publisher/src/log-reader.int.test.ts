@@ -147,7 +147,9 @@ describe('many transactions at once that end in any order and manner', () => {
     const watch = await producers.connect();
     if (awake) {
       await eventually(async () => {
-        const { rows } = await watch.query('select pg_try_advisory_lock_shared(1869968482, 2) as held');
+        const { rows } = await watch.query<{ held: boolean }>(
+          'select pg_try_advisory_lock_shared(1869968482, 2) as held',
+        );
         return rows[0]?.held === true;
       });
     }
@@ -237,14 +239,16 @@ describe('an outbox that was dumped and restored into another cluster', () => {
     await source.query('begin isolation level repeatable read');
     await target.query(`set session_replication_role = replica`);
     for (const table of tables) {
-      const { rows } = await source.query(`select coalesce(json_agg(t), '[]')::text as all from ${table} t`);
+      const { rows } = await source.query<{ all: string }>(
+        `select coalesce(json_agg(t), '[]')::text as all from ${table} t`,
+      );
       await target.query(`delete from ${table}`);
       await target.query(
         `insert into ${table} select * from json_populate_recordset(null::${table}, $1::json)`,
         [rows[0]?.all],
       );
     }
-    const { rows } = await source.query('select last_value from outbox_position');
+    const { rows } = await source.query<{ last_value: string }>('select last_value from outbox_position');
     await target.query(`select setval('outbox_position', $1)`, [rows[0]?.last_value]);
     await Promise.all([source.end(), target.end()]);
   }
@@ -282,7 +286,7 @@ describe('an outbox that was dumped and restored into another cluster', () => {
       await append(open, ['open']);
       restored.start(small, bench.redis.url);
       await restored.insert(['ann', 'never']);
-      const here = { ...restored, entries: bench.entries };
+      const here = { ...restored, entries: (name: string) => bench.entries(name) };
 
       await eventually(async () => {
         expect(await audit(here)).toMatchObject(sound);

@@ -4,6 +4,7 @@ import {
   type Expectation,
   TransportError,
   type WriterMark,
+  type WriterState,
 } from '@event-bus/transport';
 import { backoff } from './backoff.ts';
 import { type Batch, entryOf, lastEventId, type Part } from './batch.ts';
@@ -23,6 +24,7 @@ import { reconcileStream } from './reconcile.ts';
  * | an event a predecessor did not record | stands, or none           | write all parts: they repeat it, in order |
  * | an event the log does not know        | stands, or none           | PostgreSQL went back: alarm, write all    |
  * | none                                  | none                      | first write to this stream                |
+ * | cannot be read: it is no stream, say  | any                       | park all rows; other streams go on        |
  *
  * Repeats until it succeeds. Rejects when the lead is lost.
  * @throws DeposedError another leader has taken over.
@@ -44,8 +46,11 @@ export async function recoverStreams(
     lost.throwIfAborted();
     await assertLeads(leader.pool, leader.epoch);
     try {
-      for (const stream of streams) await resume(leader, stream, batches);
-      observer.available();
+      let isEveryOneUsable = true;
+      for (const stream of streams) {
+        if (!(await resume(leader, stream, batches))) isEveryOneUsable = false;
+      }
+      if (isEveryOneUsable) observer.available();
       return;
     } catch (error) {
       if (!(error instanceof StreamChangedError || error instanceof TransportError)) throw error;
@@ -55,18 +60,23 @@ export async function recoverStreams(
   }
 }
 
-async function resume(leader: Leader, stream: string, batches: readonly Batch[]): Promise<void> {
-  const { writer, settings, streams, observer } = leader;
+/** Whether the stream can be used; if it cannot, all that was to be written to it is parked. */
+async function resume(leader: Leader, stream: string, batches: readonly Batch[]): Promise<boolean> {
+  const { streams, observer } = leader;
   const state = streams.state(stream);
-  const newest = state.newest && { entryId: state.newest.lastId, eventId: state.newest.lastEventId };
-  let found = await writer.inspect(stream, settings.source, newest);
-  if (found.askedPresent === false) {
-    await reconcileStream(leader, stream, found);
-    found = await writer.inspect(stream, settings.source);
-  }
   const parts = batches.flatMap((batch) =>
     batch.parts.filter((part) => part.stream === stream).map((part) => ({ batch, part })),
   );
+  let found: WriterState;
+  try {
+    found = await makeWhole(leader, stream);
+  } catch (error) {
+    if (!(error instanceof CommandRejectedError)) throw error;
+    observer.unavailable(error);
+    for (const { batch, part } of parts) parkAll({ leader, batch, part }, error.message);
+    state.expect = undefined;
+    return false;
+  }
   const { mark } = found;
   const reached =
     mark !== null && found.markPresent
@@ -83,6 +93,18 @@ async function resume(leader: Leader, stream: string, batches: readonly Batch[])
     expect = await writeRows({ leader, batch, part }, part.rows, expect);
   }
   state.expect = expect;
+  return true;
+}
+
+/** Looks at a stream, and writes again what it has lost. */
+async function makeWhole(leader: Leader, stream: string): Promise<WriterState> {
+  const { writer, settings, streams } = leader;
+  const { newest } = streams.state(stream);
+  const asked = newest && { entryId: newest.lastId, eventId: newest.lastEventId };
+  const found = await writer.inspect(stream, settings.source, asked);
+  if (found.askedPresent !== false) return found;
+  await reconcileStream(leader, stream, found);
+  return writer.inspect(stream, settings.source);
 }
 
 /** The ID of a part's last entry, of which is known that it stands at or before the mark. */
@@ -148,6 +170,11 @@ async function writeRows(
     const between = await writeRows(writing, rows.slice(0, middle), expect);
     return writeRows(writing, rows.slice(middle), between);
   }
+}
+
+function parkAll(writing: Writing, reason: string): void {
+  const { parking } = writing.leader;
+  for (const row of writing.part.rows) takeOut(writing, parking.behind(row) ?? parking.park(row, reason));
 }
 
 function takeOut({ leader, batch, part }: Writing, event: ParkedEvent): void {

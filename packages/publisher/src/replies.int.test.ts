@@ -190,3 +190,24 @@ describe('a connection that breaks', () => {
     await proxy.close();
   });
 });
+
+test('a stream that became something else holds up no other; mended, it gets back what it lost and what was parked', async () => {
+  bench = await createBench(inject('postgresUrl'));
+  bench.start(small);
+  await produce(20);
+  await isWholeAndSingle();
+  await redis('SET', 'events:user', 'no stream');
+  await eventually(() => said('a batch is not through').length > 0);
+  await bench.insert(['p-1', 'p-2'], 'project');
+  await produce(10);
+  await bench.insert(['p-3'], 'project');
+  await eventually(async () => (await bench.entries('events:project')).length === 3);
+  const parked = () => bench.db.selectFrom('outbox_parked').select('reason').orderBy('position').execute();
+  await eventually(async () => (await parked()).length === 10);
+  expect((await parked())[0]?.reason).toMatch(/WRONGTYPE/);
+  expect(said('a batch is not through')).toHaveLength(1);
+
+  await redis('DEL', 'events:user');
+  await bench.db.updateTable('outbox_parked').set({ retry_requested_at: new Date() }).execute();
+  await isWholeAndSingle();
+});

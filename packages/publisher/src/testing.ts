@@ -95,7 +95,7 @@ export async function createBench(
       const abort = new AbortController();
       const ended = publisher
         .run({ drain: drain.signal, abort: abort.signal })
-        .finally(() => transport.close());
+        .finally(async () => await transport.close());
       ended.catch(() => 'whoever awaits it learns of it');
       const handle = {
         ended,

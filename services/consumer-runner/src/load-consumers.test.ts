@@ -32,6 +32,11 @@ describe('loading consumers', () => {
     addService('services/invoices-again', '@shop/invoices-again', definition('invoices'));
     addService('services/library', '@shop/library', 'export const nothing = 1;');
     addService('services/broken', '@shop/broken', "throw new Error('no such table');");
+    addService(
+      'services/unconfigured',
+      '@shop/unconfigured',
+      "throw Object.assign(new Error(), { code: 'config_invalid', faults: [{ variable: 'SHOP_URL', problem: 'is missing' }] });",
+    );
     addService('elsewhere/audit', '@shop/audit', definition('audit'));
   });
   afterAll(() => rmSync(root, { recursive: true }));
@@ -55,7 +60,7 @@ describe('loading consumers', () => {
 
   it('lists the names when none is near', async () => {
     await expect(groupsOf('shipping-costs-calculator')).rejects.toThrow(
-      'the packages under services/ are @shop/broken, @shop/invoices, @shop/invoices-again, @shop/library, @shop/orders',
+      'the packages under services/ are @shop/broken, @shop/invoices, @shop/invoices-again, @shop/library, @shop/orders, @shop/unconfigured',
     );
   });
 
@@ -72,6 +77,15 @@ describe('loading consumers', () => {
       '@shop/broken fails to load: no such table',
       '@shop/invoices and @shop/invoices-again both define the group invoices; a group is one consumer',
     ]);
+  });
+
+  it('passes on what a consumer finds wrong with variables of its own', async () => {
+    await expect(groupsOf('@shop/unconfigured', '@shop/broken')).rejects.toMatchObject({
+      faults: [
+        { variable: 'SHOP_URL', problem: 'is missing' },
+        { variable: 'CONSUMERS', problem: '@shop/broken fails to load: no such table' },
+      ],
+    });
   });
 
   it('obeys the conditions of the process', async () => {

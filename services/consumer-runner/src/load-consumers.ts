@@ -10,7 +10,7 @@ import { findWorkspace, listServices, readPackage, type WorkspacePackage } from 
 /**
  * Loads the definitions that `names` names: packages under services/, or folders that hold a package. Each is the
  * default export of its package, found the way its own code would find it.
- * @throws ConfigError naming everything that is wrong with CONSUMERS.
+ * @throws ConfigError naming everything that is wrong with CONSUMERS, and with the variables that the consumers read.
  */
 export async function loadConsumers(
   names: readonly string[],
@@ -26,8 +26,8 @@ export async function loadConsumers(
 
   for (const name of new Set(names)) {
     const loaded = await load(name, services, [root, from.cwd]);
-    if ('problem' in loaded) {
-      faults.push({ variable: 'CONSUMERS', problem: loaded.problem });
+    if ('faults' in loaded) {
+      faults.push(...loaded.faults);
       continue;
     }
     const { definition } = loaded;
@@ -43,7 +43,7 @@ export async function loadConsumers(
   return [...byGroup.values()].map(({ definition }) => definition);
 }
 
-type Loaded = { readonly definition: ConsumerDefinition } | { readonly problem: string };
+type Loaded = { readonly definition: ConsumerDefinition } | { readonly faults: readonly ConfigFault[] };
 
 async function load(
   name: string,
@@ -51,7 +51,7 @@ async function load(
   bases: readonly string[],
 ): Promise<Loaded> {
   const found = services.find((service) => service.name === name) ?? findFolder(name, bases);
-  if (found === undefined) return { problem: unknownConsumer(name, services) };
+  if (found === undefined) return refused(unknownConsumer(name, services));
 
   const require = createRequire(join(found.folder, 'package.json'));
   let file: string;
@@ -59,22 +59,26 @@ async function load(
     // By its own name, so that its exports and this process's conditions decide.
     file = require.resolve(found.name);
   } catch (error) {
-    return { problem: `${name} has no entry to load: ${reasonOf(error)}` };
+    return refused(`${name} has no entry to load: ${reasonOf(error)}`);
   }
   let module: unknown;
   try {
     module = await import(pathToFileURL(file).href);
   } catch (error) {
-    return { problem: `${name} fails to load: ${reasonOf(error)}` };
+    return isConfigError(error)
+      ? { faults: error.faults }
+      : refused(`${name} fails to load: ${reasonOf(error)}`);
   }
   const definition: unknown =
     typeof module === 'object' && module !== null && 'default' in module ? module.default : undefined;
   if (!isConsumerDefinition(definition)) {
-    return {
-      problem: `${name} has no consumer: its default export must be the result of defineConsumer(...)`,
-    };
+    return refused(`${name} has no consumer: its default export must be the result of defineConsumer(...)`);
   }
   return { definition };
+}
+
+function refused(problem: string): Loaded {
+  return { faults: [{ variable: 'CONSUMERS', problem }] };
 }
 
 function findFolder(name: string, bases: readonly string[]): WorkspacePackage | undefined {
@@ -103,6 +107,11 @@ function isConsumerDefinition(value: unknown): value is ConsumerDefinition {
     'handlings' in value &&
     value.handlings instanceof Map
   );
+}
+
+/** Told by its shape, too. */
+function isConfigError(error: unknown): error is ConfigError {
+  return error instanceof Error && 'code' in error && error.code === 'config_invalid' && 'faults' in error;
 }
 
 function reasonOf(error: unknown): string {

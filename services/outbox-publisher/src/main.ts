@@ -22,19 +22,19 @@ await runService({
     });
     const database = createDatabase(pool);
     scope.defer(() => database.destroy());
-    const busDatabase = createDatabase(
-      createPool({
-        url: config.BUS_DATABASE_URL.reveal(),
-        applicationName: name,
-        max: 2,
-        queryTimeoutMs: 60_000,
-      }),
-    );
+    const busPool = createPool({
+      url: config.BUS_DATABASE_URL.reveal(),
+      applicationName: name,
+      max: 2,
+      queryTimeoutMs: 60_000,
+    });
+    const busDatabase = createDatabase(busPool);
     scope.defer(() => busDatabase.destroy());
     const transport = scope.use(createRedisTransport({ url: config.REDIS_URL.reveal() }));
     const observer = transport.observer();
 
     await waitFor('postgres', async () => void (await pool.query('select 1')));
+    await waitFor('bus-postgres', async () => void (await busPool.query('select 1')));
     for (const db of [database, busDatabase]) await assertSchemaIsCurrent(db);
     const publisher = createPublisher({
       pool,

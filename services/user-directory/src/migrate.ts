@@ -9,7 +9,11 @@ try {
   const db = createDatabase(
     createPool({ url: DATABASE_URL.reveal(), applicationName: 'user-directory migrate' }),
   );
-  await createTables(db).finally(() => db.destroy());
+  try {
+    await createTables(db);
+  } finally {
+    await db.destroy();
+  }
   console.log('The tables of the user directory are there.');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -119,16 +119,19 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
   it('retries a failed event after its backoff, while others are handled', async () => {
     const { publisher, nothingPending, start } = setUp();
     const [poison, ...others] = await publisher.publish('a', 'b', 'c', 'd', 'e', 'f');
-    const runner = start(({ eventId, attempt }) =>
-      eventId === poison?.eventId && attempt < 3 ? failed(200) : done,
-    );
+    const tries: { attempt: number; at: number }[] = [];
+    const runner = start(({ eventId, attempt }) => {
+      if (eventId !== poison?.eventId) return done;
+      tries.push({ attempt, at: Date.now() });
+      return attempt < 3 ? failed(200) : done;
+    });
 
     await nothingPending();
 
-    const attempts = runner.begun
-      .filter(({ eventId }) => eventId === poison?.eventId)
-      .map(({ attempt }) => attempt);
-    expect(attempts).toEqual([1, 2, 3]);
+    expect(tries.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
+    for (const [before, after] of [tries.slice(0, 2), tries.slice(1)]) {
+      expect((after?.at ?? 0) - (before?.at ?? 0)).toBeGreaterThanOrEqual(200);
+    }
     expect(runner.settled().slice(0, 5).sort()).toEqual(others.map(({ eventId }) => eventId).sort());
     expect(runner.settled().at(-1)).toBe(poison?.eventId);
   });
@@ -309,8 +312,13 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
     it('handles each aggregate in order across retries, and others meanwhile', async () => {
       const { publisher, nothingPending, start } = setUp(ordered);
       const events = await publisher.publish('a', 'b', 'a', 'b', 'a', 'b');
-      const runner = start(({ aggregateId, attempt }) =>
-        aggregateId === 'a' && attempt === 1 ? failed(100) : done,
+      // The first of them longest, so that the others could overtake it.
+      const failures = new Map([
+        [events[0]?.eventId, 3],
+        [events[2]?.eventId, 1],
+      ]);
+      const runner = start(({ eventId, attempt }) =>
+        attempt <= (failures.get(eventId) ?? 0) ? failed(100) : done,
       );
 
       await nothingPending();

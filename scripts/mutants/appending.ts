@@ -1,0 +1,69 @@
+import type { Mutation } from './mutation.ts';
+
+const migration = 'packages/database/migrations/0001-outbox.sql';
+
+/** What keeps the log of a producer's transactions decidable and in order. */
+export const appendingMutations: readonly Mutation[] = [
+  {
+    name: 'append-without-lock',
+    harm: 'append does not hold the writers of an aggregate apart',
+    edits: [
+      {
+        file: 'packages/outbox/src/outbox.ts',
+        find: '        await lockAggregates(trx, encoded);\n',
+        replace: '        if (encoded.length > 1_000) await lockAggregates(trx, encoded);\n',
+      },
+    ],
+    tests: ['packages/outbox/src/outbox.int.test.ts'],
+  },
+  {
+    name: 'position-before-xid',
+    harm: 'the insert trigger draws the position before the transaction has an ID',
+    edits: [
+      {
+        file: migration,
+        find: "  perform pg_current_xact_id();\n  new.position := nextval('public.outbox_position');\n",
+        replace: "  new.position := nextval('public.outbox_position');\n  perform pg_current_xact_id();\n",
+      },
+    ],
+    tests: ['packages/outbox/src/position.int.test.ts'],
+  },
+  {
+    name: 'position-by-default',
+    harm: 'the position is a default of its column, drawn before the trigger runs',
+    edits: [
+      {
+        file: migration,
+        find: '  position bigint not null,\n  event_id uuid not null default gen_random_uuid(),',
+        replace:
+          "  position bigint not null default nextval('public.outbox_position'),\n  event_id uuid not null default gen_random_uuid(),",
+      },
+      { file: migration, find: "  new.position := nextval('public.outbox_position');\n", replace: '' },
+    ],
+    tests: ['packages/outbox/src/position.int.test.ts'],
+  },
+  {
+    name: 'gap-closed-by-xmax',
+    harm: "a gap carries the snapshot's xmax instead of a transaction ID of the reader's own",
+    edits: [
+      {
+        file: 'packages/outbox/src/log/store.ts',
+        find: 'returning pg_current_xact_id() as xid',
+        replace: 'returning pg_snapshot_xmax(pg_current_snapshot()) as xid',
+      },
+    ],
+    tests: ['packages/outbox/src/log/store.int.test.ts'],
+  },
+  {
+    name: 'progress-without-epoch',
+    harm: 'a publisher that was replaced goes on moving the cursor',
+    edits: [
+      {
+        file: 'packages/outbox/src/log/store.ts',
+        find: 'where epoch = $1 returning',
+        replace: 'where $1::bigint is not null returning',
+      },
+    ],
+    tests: ['packages/outbox/src/log/store.int.test.ts'],
+  },
+];

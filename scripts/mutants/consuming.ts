@@ -1,0 +1,241 @@
+import type { Mutation } from './mutation.ts';
+
+const conformance = 'packages/transport/src/redis/redis.int.test.ts';
+const groupRunner = 'packages/consumer/src/runner/group-runner.int.test.ts';
+const runner = 'services/consumer-runner/src/runner.int.test.ts';
+const eventDispatch = 'packages/consumer/src/event-dispatch.int.test.ts';
+const batchDispatch = 'packages/consumer/src/batch-dispatch.int.test.ts';
+const handling = 'packages/consumer/src/runner/handling.ts';
+
+/** What keeps a runner from losing, doubling, disordering and blocking. */
+export const consumingMutations: readonly Mutation[] = [
+  {
+    name: 'acknowledge-before-commit',
+    harm: 'an entry is acknowledged when its handler starts',
+    edits: [
+      {
+        file: handling,
+        find: '    const settlements = await dispatch(taken, works);\n',
+        replace:
+          '    for (const held of taken) acknowledger.add(held.id, held);\n    const settlements = await dispatch(taken, works);\n',
+      },
+    ],
+    tests: [groupRunner],
+  },
+  {
+    name: 'no-lease-at-commit',
+    harm: 'a transaction commits without proof that its runner still holds the stream',
+    edits: [
+      {
+        file: 'packages/consumer/src/transaction/commit.ts',
+        find: 'const checks = [...distinct.values()].map(',
+        replace: 'const checks = [...distinct.values()].slice(0, 0).map(',
+      },
+    ],
+    tests: ['packages/consumer/src/fence.int.test.ts'],
+  },
+  {
+    name: 'lease-check-without-lock',
+    harm: 'a lease passes on while a transaction that has proven it is about to commit',
+    edits: [
+      {
+        file: 'packages/database/migrations/0005-lease-check.sql',
+        find: '  perform pg_advisory_xact_lock_shared(inbox_lease_key(lease_group, lease_stream));\n',
+        replace: '',
+      },
+    ],
+    tests: ['packages/inbox/src/leases.int.test.ts'],
+  },
+  {
+    name: 'duplicates-handled',
+    harm: 'the handler runs although the inbox knows the event',
+    edits: [
+      {
+        file: 'packages/inbox/src/handled.ts',
+        find: '  return rows.map((row) => fresh.delete(keyText(row.group, row.eventId, row.replayId)));',
+        replace: '  return rows.map(() => fresh.size >= 0);',
+      },
+    ],
+    tests: [eventDispatch],
+  },
+  {
+    name: 'commit-tag-unchecked',
+    harm: 'a COMMIT that answered ROLLBACK counts as done',
+    edits: [
+      {
+        file: 'packages/consumer/src/transaction/commit.ts',
+        find: "  if (reply.value === 'COMMIT') return 'committed';",
+        replace: "  if (reply.value !== '') return 'committed';",
+      },
+    ],
+    tests: [eventDispatch],
+  },
+  {
+    name: 'late-statements-allowed',
+    harm: 'what a handler sends after it has ended is executed, outside of its transaction',
+    edits: [
+      {
+        file: 'packages/consumer/src/transaction/gate.ts',
+        find: '    if (closed !== undefined) throw new TransactionEndedError(closed);\n',
+        replace: '',
+      },
+    ],
+    tests: [eventDispatch],
+  },
+  {
+    name: 'transaction-control-allowed',
+    harm: 'a handler of a batch may commit or set what its neighbours work in',
+    edits: [
+      {
+        file: 'packages/consumer/src/transaction/gate.ts',
+        find: '    assertStatementAllowed(query.sql, mode);\n',
+        replace: '    if (query.sql.length === 0) assertStatementAllowed(query.sql, mode);\n',
+      },
+    ],
+    tests: ['packages/consumer/src/transaction/refused-statements.int.test.ts'],
+  },
+  {
+    name: 'batch-fails-whole',
+    harm: 'one failing event costs its whole batch an attempt',
+    edits: [
+      {
+        file: 'packages/consumer/src/dispatcher.ts',
+        find: '(alone ? undefined : await handleBatch(batch, signal)) ?? (await handleOneByOne(batch, signal));',
+        replace: `(alone ? await handleOneByOne(batch, signal) : await handleBatch(batch, signal)) ??
+      batch.map((): Settlement => ({ kind: 'failed', counted: true, reason: 'error', error: new Error('its batch failed'), delayMs: 0 }));`,
+      },
+    ],
+    tests: [batchDispatch],
+  },
+  {
+    name: 'retry-at-once',
+    harm: 'a failed event is tried again without waiting',
+    edits: [
+      {
+        file: handling,
+        find: '        const dueAt = Date.now() + settlement.delayMs;\n',
+        replace: '        const dueAt = Date.now();\n',
+      },
+    ],
+    tests: [groupRunner],
+    only: 'retries a failed event',
+  },
+  {
+    name: 'retry-blocks-all',
+    harm: 'an event that waits for its retry holds back other aggregates',
+    edits: [
+      {
+        file: 'packages/consumer/src/runner/held.ts',
+        find: '  const key = ordered ?',
+        replace: '  const key = stream.length > 0 ? stream : ordered ?',
+      },
+    ],
+    tests: [groupRunner],
+    only: 'retries a failed event|across retries',
+  },
+  {
+    name: 'retry-overtaken',
+    harm: 'in an ordered group an event that waits for its retry is overtaken by later ones of its aggregate',
+    edits: [
+      {
+        file: 'packages/consumer/src/runner/held.ts',
+        find: '  const key = ordered ?',
+        replace: "  const key = ordered && id === '' ?",
+      },
+    ],
+    tests: [groupRunner],
+    only: 'across retries',
+  },
+  {
+    name: 'keepalive-for-running-only',
+    harm: 'what waits in lanes is not kept claimed',
+    edits: [
+      {
+        file: 'packages/consumer/src/runner/keepalive.ts',
+        find: '    ...lanes.held(),\n',
+        replace: '    ...lanes.held().filter(({ id }) => !lanes.isWaiting(id)),\n',
+      },
+    ],
+    tests: [groupRunner],
+    only: 'keeps claimed',
+  },
+  {
+    name: 'keepalive-steals',
+    harm: 'keeping an entry claimed steals it back from whoever has taken it over',
+    edits: [
+      {
+        file: 'packages/transport/lua/keep.lua',
+        find: "  if #redis.call('XPENDING', stream, group, ARGV[i], ARGV[i], 1, consumer) == 1 then",
+        replace: "  if #redis.call('XPENDING', stream, group, ARGV[i], ARGV[i], 1) == 1 then",
+      },
+    ],
+    tests: [conformance],
+  },
+  {
+    name: 'blind-delconsumer',
+    harm: "a consumer's name is removed together with what is pending under it",
+    edits: [
+      {
+        file: 'packages/transport/lua/remove-consumer.lua',
+        find: "if #redis.call('XPENDING', stream, group, '-', '+', 1, consumer) > 0 then",
+        replace: 'if false then',
+      },
+    ],
+    tests: [conformance],
+  },
+  {
+    name: 'release-burns-a-delivery',
+    harm: 'an entry that is handed back counts as delivered',
+    edits: [
+      {
+        file: 'packages/transport/lua/release.lua',
+        find: '    local deliveries = math.max(pending[4] - 1, 0)\n',
+        replace: '    local deliveries = pending[4]\n',
+      },
+    ],
+    tests: [conformance],
+  },
+  {
+    name: 'given-up-claimed-again',
+    harm: 'an event whose attempts are used up is claimed and handled again',
+    edits: [
+      {
+        file: 'packages/transport/lua/claim.lua',
+        find: '  return record.final == true\n',
+        replace: '  return false\n',
+      },
+    ],
+    tests: [conformance],
+  },
+  {
+    name: 'group-at-the-end',
+    harm: 'a group that is gone is created again at the end of its stream',
+    edits: [
+      {
+        file: 'packages/consumer/src/runner/reclaim.ts',
+        find: "state.reader.ensureGroup(slot, '0')",
+        replace: "state.reader.ensureGroup(slot, '$')",
+      },
+      {
+        file: 'packages/transport/src/redis/reader.ts',
+        find: '      if (!/^\\d+(-\\d+)?$/.test(startId)) {',
+        replace: "      if (startId === '') {",
+      },
+    ],
+    tests: [runner],
+    only: 'forgets everything',
+  },
+  {
+    name: 'consumer-left-behind',
+    harm: 'a runner that stops keeps what it holds to itself',
+    edits: [
+      {
+        file: 'packages/consumer/src/runner/hand-back.ts',
+        find: '      await releaseEntries(state, slot, chunk);\n',
+        replace: '      if (chunk.length === 0) await releaseEntries(state, slot, chunk);\n',
+      },
+    ],
+    tests: [groupRunner],
+    only: 'hands back|hands that back',
+  },
+];

@@ -1,0 +1,11 @@
+import { appendingMutations } from './appending.ts';
+import { consumingMutations } from './consuming.ts';
+import type { Mutation } from './mutation.ts';
+import { publishingMutations } from './publishing.ts';
+
+/** Every cure that can be taken out. */
+export const mutations: readonly Mutation[] = [
+  ...appendingMutations,
+  ...publishingMutations,
+  ...consumingMutations,
+];
