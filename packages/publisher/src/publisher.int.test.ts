@@ -49,12 +49,23 @@ test('an entry carries every field, the payload as it was written, and absent on
   });
   client.disconnect();
 
-  expect(raw).toEqual([
-    ...['event_id', '018f0000-0000-7000-8000-000000000001', 'source', 'bench', 'position', '1'],
-    ...['event_type', 'user.created', 'event_version', '2', 'aggregate_type', 'user', 'aggregate_id', 'änn'],
-    ...['tenant_id', 'acme', 'actor_id', 'alice', 'occurred_at', '2026-02-03T02:05:06.789012Z'],
-    ...['payload', '{"b": 1,   "a": "é\u2028"}', 'traceparent', '', 'tracestate', ''],
-    ...['correlation_id', 'c-1', 'causation_id', ''],
+  const pairs = Array.from({ length: raw.length / 2 }, (_, n) => raw.slice(2 * n, 2 * n + 2));
+  expect(pairs).toEqual([
+    ['event_id', '018f0000-0000-7000-8000-000000000001'],
+    ['source', 'bench'],
+    ['position', '1'],
+    ['event_type', 'user.created'],
+    ['event_version', '2'],
+    ['aggregate_type', 'user'],
+    ['aggregate_id', 'änn'],
+    ['tenant_id', 'acme'],
+    ['actor_id', 'alice'],
+    ['occurred_at', '2026-02-03T02:05:06.789012Z'],
+    ['payload', '{"b": 1,   "a": "é\u2028"}'],
+    ['traceparent', ''],
+    ['tracestate', ''],
+    ['correlation_id', 'c-1'],
+    ['causation_id', ''],
   ]);
 });
 

@@ -31,7 +31,7 @@ import { reconcileStream } from './reconcile.ts';
  */
 export async function recover(leader: Leader, batches: readonly Batch[]): Promise<void> {
   const streams = [...new Set(batches.flatMap((batch) => batch.parts.map((part) => part.stream)))];
-  await Promise.all(batches.flatMap((batch) => batch.parts.map((part) => part.reply)));
+  await Promise.all(batches.flatMap((batch) => batch.parts.flatMap(({ reply }) => reply ?? [])));
   await recoverStreams(leader, streams, batches);
 }
 

@@ -93,9 +93,14 @@ export async function createBench(
       });
       const drain = new AbortController();
       const abort = new AbortController();
-      const ended = publisher
-        .run({ drain: drain.signal, abort: abort.signal })
-        .finally(async () => await transport.close());
+      const run = async () => {
+        try {
+          await publisher.run({ drain: drain.signal, abort: abort.signal });
+        } finally {
+          await transport.close();
+        }
+      };
+      const ended = run();
       ended.catch(() => 'whoever awaits it learns of it');
       const handle = {
         ended,
