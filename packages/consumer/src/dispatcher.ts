@@ -5,7 +5,6 @@ import type pg from 'pg';
 import { assertConsumable } from './assert-consumable.ts';
 import { decodeDelivery } from './decode.ts';
 import type { ConsumerDefinition } from './define-consumer.ts';
-import { HeldBackError } from './errors.ts';
 import { type Prepared, prepare } from './prepared.ts';
 import { endProcessSpan, inProcessSpan } from './process-span.ts';
 import { createReporter } from './reporter.ts';
@@ -118,8 +117,7 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
       const { aggregate } = prepared.member;
       const behind = heldBack.get(aggregate);
       if (behind !== undefined) {
-        const error = new HeldBackError(behind);
-        settlements.push({ kind: 'failed', counted: false, reason: 'retry-after', error, delayMs: 0 });
+        settlements.push({ kind: 'held-back', behind });
         continue;
       }
       // What stopped one event stops those after it, too: they need not find out one by one.

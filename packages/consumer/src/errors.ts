@@ -38,16 +38,6 @@ export class RetryRequestedError extends Error {
   readonly code = 'retry_requested';
 }
 
-/** An earlier event of the same aggregate has to be handled first. */
-export class HeldBackError extends Error {
-  override readonly name = 'HeldBackError';
-  readonly code = 'held_back';
-
-  constructor(behind: string) {
-    super(`waits behind event ${behind} of its aggregate, which is to be tried again`);
-  }
-}
-
 /** The runner stops before this event was handled; nothing of it was kept. */
 export class ShutdownError extends Error {
   override readonly name = 'ShutdownError';

@@ -13,7 +13,6 @@ export {
   DatabaseUnavailableError,
   DeadLetterRequestedError,
   HandlerTimeoutError,
-  HeldBackError,
   LeaseLostError,
   RetryRequestedError,
   ShutdownError,

@@ -66,8 +66,9 @@ function outcomeOf(settlement: Settlement): string {
       return settlement.how;
     case 'failed':
       return settlement.reason === 'retry-after' ? 'deferred' : 'retry';
+    case 'held-back':
     case 'given-up':
-      return 'given-up';
+      return settlement.kind;
     case 'interrupted':
       return `interrupted: ${settlement.cause}`;
   }

@@ -19,6 +19,7 @@ export interface Work {
  * How a delivery ended.
  * - `settled`: the inbox says so (handled now, skipped, or handled before): acknowledge it.
  * - `failed`: the handler threw, timed out or asked to try later: the attempt counts (`counted`), try again after `delayMs`.
+ * - `held-back`: an earlier event of its aggregate has to be handled first: nothing counts, it keeps its place.
  * - `given-up`: no retry can mend it, or the attempts are used up: record it, leave it pending, hold nobody back.
  * - `interrupted`: not the event's fault (shutdown, database away, lease lost): nothing counts, hand it back or try again.
  */
@@ -31,6 +32,7 @@ export type Settlement =
       readonly error: unknown;
       readonly delayMs: number;
     }
+  | { readonly kind: 'held-back'; readonly behind: string }
   | { readonly kind: 'given-up'; readonly reason: string; readonly error: unknown }
   | {
       readonly kind: 'interrupted';

@@ -97,13 +97,13 @@ export function createHandling(
         acknowledger.add(held.id, held);
         return undefined;
       case 'failed': {
-        // Held back by another of its aggregate: nothing to remember.
-        if (!settlement.counted && settlement.delayMs === 0) return 0;
         if (settlement.counted) held.attempts += 1;
         const dueAt = Date.now() + settlement.delayMs;
         record(held, { final: false, reason: settlement.reason, error: settlement.error, dueAt });
         return dueAt;
       }
+      case 'held-back':
+        return 0;
       case 'given-up':
         held.attempts += 1;
         record(held, { final: true, reason: settlement.reason, error: settlement.error, dueAt: 0 });

@@ -46,10 +46,10 @@ function outcomeOf(settlement: Settlement): string {
       return settlement.how;
     case 'failed':
       return settlement.reason === 'retry-after' ? 'retry-after' : 'retry';
+    case 'held-back':
     case 'given-up':
-      return 'given-up';
     case 'interrupted':
-      return 'interrupted';
+      return settlement.kind;
   }
 }
 

@@ -36,10 +36,19 @@ export function bindTransaction(connection: DatabaseConnection): Transaction<Bus
   });
 }
 
-/** A transaction for the bus's own statements, which no rule applies to. */
+const names = new Map<string, string>();
+
+/** The bus's own statements are few, and the same for every event. */
+function nameOf(text: string): string {
+  const name = names.get(text) ?? `bus_${names.size + 1}`;
+  names.set(text, name);
+  return name;
+}
+
+/** A transaction for the bus's own statements, which no rule applies to; each is planned once per connection. */
 export function bindBookkeeping(session: Session): Transaction<BusDatabase> {
   return bindTransaction({
-    executeQuery: (query) => session.run(query),
+    executeQuery: (query) => session.run(query, nameOf(query.sql)),
     streamQuery() {
       throw new Error('the bookkeeping streams nothing');
     },

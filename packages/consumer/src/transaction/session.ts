@@ -1,4 +1,4 @@
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type pg from 'pg';
 import { DatabaseUnavailableError, ShutdownError } from '../errors.ts';
@@ -6,8 +6,8 @@ import { cancelStatement } from './cancel-statement.ts';
 
 /** One pooled connection in use. Statements are sent at once and answered in order. */
 export interface Session {
-  /** Sends one statement, and nothing but one. */
-  run<Row>(statement: Pick<CompiledQuery, 'sql' | 'parameters'>): Promise<QueryResult<Row>>;
+  /** Sends one statement, and nothing but one. With a `name`, which stands for this text only, it is planned once. */
+  run<Row>(statement: Pick<CompiledQuery, 'sql' | 'parameters'>, name?: string): Promise<QueryResult<Row>>;
   /** Sends text without parameters, of one or more statements; resolves to the last one's command tag. */
   control(text: string): Promise<string>;
   /** Whether the connection broke. */
@@ -64,9 +64,15 @@ export async function openSession(pool: pg.Pool, signal: AbortSignal): Promise<S
   }
 
   return {
-    async run<Row>({ sql, parameters }: Pick<CompiledQuery, 'sql' | 'parameters'>) {
+    async run<Row>({ sql, parameters }: Pick<CompiledQuery, 'sql' | 'parameters'>, name?: string) {
       // The extended protocol takes a single statement, whatever the text hides.
-      const config = { text: sql, values: [...parameters], queryMode: 'extended' };
+      const config = {
+        text: sql,
+        values: [...parameters],
+        queryMode: 'extended',
+        ...(name !== undefined && { name }),
+      };
+      sendTogether(client);
       gather();
       const { command, rowCount, rows } = await client.query(config);
       const changes = ['INSERT', 'UPDATE', 'DELETE', 'MERGE'].includes(command);
@@ -90,6 +96,24 @@ export async function openSession(pool: pg.Pool, signal: AbortSignal): Promise<S
       giveBack(true);
     },
   };
+}
+
+function socketOf(client: pg.PoolClient): Writable {
+  return (client as unknown as { connection: { stream: Writable } }).connection.stream;
+}
+
+const corked = new WeakSet<Writable>();
+
+/** What is sent before the event loop turns leaves in one packet: every packet wakes the server. */
+function sendTogether(client: pg.PoolClient): void {
+  const socket = socketOf(client);
+  if (corked.has(socket)) return;
+  corked.add(socket);
+  socket.cork();
+  process.nextTick(() => {
+    corked.delete(socket);
+    socket.uncork();
+  });
 }
 
 async function connect(pool: pg.Pool, signal: AbortSignal): Promise<pg.PoolClient> {
