@@ -72,11 +72,13 @@ async function resume(leader: Leader, stream: string, batches: readonly Batch[])
     found = await makeWhole(leader, stream);
   } catch (error) {
     if (!(error instanceof CommandRejectedError)) throw error;
-    observer.unavailable(error);
+    if (!state.isUnusable) observer.unavailable(error);
+    state.isUnusable = true;
     for (const { batch, part } of parts) parkAll({ leader, batch, part }, error.message);
     state.expect = undefined;
     return false;
   }
+  state.isUnusable = false;
   const { mark } = found;
   const reached =
     mark !== null && found.markPresent

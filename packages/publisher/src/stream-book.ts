@@ -15,6 +15,8 @@ export interface StreamState {
   newest: RecordedBatch | undefined;
   /** What the next append expects to find; `undefined` until the stream was looked at. */
   expect: Expectation | undefined;
+  /** It can be neither read nor written, and somebody was told so. */
+  isUnusable: boolean;
 }
 
 /** The streams a leader writes to. */
@@ -30,7 +32,8 @@ export class StreamBook {
   ) {
     this.#registry = registry;
     this.#topics = topics;
-    for (const batch of newest) this.#states.set(batch.stream, { newest: batch, expect: undefined });
+    for (const batch of newest)
+      this.#states.set(batch.stream, { newest: batch, expect: undefined, isUnusable: false });
   }
 
   /** Loads what is recorded of all streams, and the topics that are registered. */
@@ -47,7 +50,7 @@ export class StreamBook {
   state(stream: string): StreamState {
     let state = this.#states.get(stream);
     if (state === undefined) {
-      state = { newest: undefined, expect: undefined };
+      state = { newest: undefined, expect: undefined, isUnusable: false };
       this.#states.set(stream, state);
     }
     return state;
