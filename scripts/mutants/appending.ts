@@ -22,7 +22,7 @@ export const appendingMutations: readonly Mutation[] = [
     edits: [
       {
         file: migration,
-        find: "  perform pg_current_xact_id();\n  new.position := nextval('public.outbox_position');\n",
+        find: "  new.position := case when pg_current_xact_id() is not null then nextval('public.outbox_position') end;\n",
         replace: "  new.position := nextval('public.outbox_position');\n  perform pg_current_xact_id();\n",
       },
     ],
@@ -38,7 +38,11 @@ export const appendingMutations: readonly Mutation[] = [
         replace:
           "  position bigint not null default nextval('public.outbox_position'),\n  event_id uuid not null default gen_random_uuid(),",
       },
-      { file: migration, find: "  new.position := nextval('public.outbox_position');\n", replace: '' },
+      {
+        file: migration,
+        find: "  new.position := case when pg_current_xact_id() is not null then nextval('public.outbox_position') end;\n",
+        replace: '',
+      },
     ],
     tests: ['packages/outbox/src/position.int.test.ts'],
   },

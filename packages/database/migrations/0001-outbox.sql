@@ -43,75 +43,68 @@ create function outbox_lock(aggregate_type text, aggregate_id text) returns void
     select pg_advisory_xact_lock(hashtextextended(aggregate_type || ':' || aggregate_id, 0));
   end;
 
+-- Says what is wrong with an event that outbox_before_insert refuses.
+create function outbox_refuse(event outbox_events) returns void
+  language plpgsql set search_path = pg_catalog, public, pg_temp
+as $$
+declare
+  fault record;
+begin
+  select f.column_name, f.message into fault
+  from (values
+    ('aggregate_type', event.aggregate_type !~ '^[a-z][a-z0-9_.-]*$',
+      format('aggregate_type %L must match ^[a-z][a-z0-9_.-]*$', event.aggregate_type)),
+    ('event_type', event.event_type !~ '^[a-z][a-z0-9_.-]*$',
+      format('event_type %L must match ^[a-z][a-z0-9_.-]*$', event.event_type)),
+    ('aggregate_id', btrim(event.aggregate_id) = '', 'aggregate_id must not be empty'),
+    ('tenant_id', btrim(event.tenant_id) = '', 'tenant_id must not be empty: every event belongs to a tenant'),
+    ('actor_id', btrim(event.actor_id) = '', 'actor_id must not be empty: every event names who caused it'),
+    ('event_version', event.event_version < 1, format('event_version %s must be 1 or more', event.event_version)),
+    ('payload', octet_length(event.payload::text) > outbox_max_payload_bytes(),
+      format('payload has %s bytes, more than the %s allowed: store the data elsewhere and send a reference, or raise outbox_max_payload_bytes()',
+        octet_length(event.payload::text), outbox_max_payload_bytes())),
+    ('inserted_at', event.inserted_at < now() - interval '1 hour',
+      'inserted_at is set by the outbox; use occurred_at for when the event happened')
+  ) f(column_name, is_fault, message)
+  where f.is_fault limit 1;
+  raise exception using errcode = 'check_violation', table = 'outbox_events', column = fault.column_name,
+    message = fault.message;
+end
+$$;
+
+-- Everything an insert does beyond its row. Each expression is one that plpgsql evaluates without a query of its
+-- own: this runs in every producer's transaction.
 create function outbox_before_insert() returns trigger
   language plpgsql security definer set search_path = pg_catalog, public, pg_temp
 as $$
 begin
-  if new.aggregate_type !~ '^[a-z][a-z0-9_.-]*$' then
-    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'aggregate_type',
-      message = format('aggregate_type %L must match ^[a-z][a-z0-9_.-]*$', new.aggregate_type);
-  end if;
-  if new.event_type !~ '^[a-z][a-z0-9_.-]*$' then
-    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'event_type',
-      message = format('event_type %L must match ^[a-z][a-z0-9_.-]*$', new.event_type);
-  end if;
-  if new.aggregate_id !~ '\S' then
-    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'aggregate_id',
-      message = 'aggregate_id must not be empty';
-  end if;
-  if new.tenant_id !~ '\S' then
-    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'tenant_id',
-      message = 'tenant_id must not be empty: every event belongs to a tenant';
-  end if;
-  if new.actor_id !~ '\S' then
-    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'actor_id',
-      message = 'actor_id must not be empty: every event names who caused it';
-  end if;
-  if new.event_version < 1 then
-    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'event_version',
-      message = format('event_version %s must be 1 or more', new.event_version);
-  end if;
-  if octet_length(new.payload::text) > outbox_max_payload_bytes() then
-    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'payload',
-      message = format('payload has %s bytes, more than the %s allowed', octet_length(new.payload::text), outbox_max_payload_bytes()),
-      hint = 'Store the data elsewhere and send a reference, or raise outbox_max_payload_bytes().';
-  end if;
-  if new.inserted_at not between clock_timestamp() - interval '1 hour' and clock_timestamp() + interval '1 hour' then
-    raise exception using errcode = 'check_violation', table = 'outbox_events', column = 'inserted_at',
-      message = 'inserted_at is set by the outbox; use occurred_at for when the event happened';
+  if new.aggregate_type !~ '^[a-z][a-z0-9_.-]*$' or new.event_type !~ '^[a-z][a-z0-9_.-]*$'
+    or btrim(new.aggregate_id) = '' or btrim(new.tenant_id) = '' or btrim(new.actor_id) = ''
+    or new.event_version < 1 or octet_length(new.payload::text) > outbox_max_payload_bytes()
+    or new.inserted_at < now() - interval '1 hour'
+  then
+    perform outbox_refuse(new);
   end if;
   new.slot := get_byte(sha256(convert_to(new.aggregate_type || ':' || new.aggregate_id, 'UTF8')), 0);
-  -- The order of the next two lines is what makes gaps decidable: whoever holds a position has an older
-  -- transaction ID than anybody who finds that position missing.
-  perform pg_current_xact_id();
-  new.position := nextval('public.outbox_position');
+  -- First the transaction ID, then the position. That order is what makes gaps decidable: whoever holds a position
+  -- has an older transaction ID than anybody who finds that position missing.
+  new.position := case when pg_current_xact_id() is not null then nextval('public.outbox_position') end;
+  -- Wakes the publisher only if it sleeps: it holds this lock alone while asleep, and a NOTIFY on every insert
+  -- would serialise the commits of all producers. The shared lock is kept until commit, so a publisher that got
+  -- the lock and looked once more has missed nobody.
+  -- PostgreSQL refuses to PREPARE a transaction that has notified: a producer that takes part in two-phase commits
+  -- says `set local bus.wakeup = 'off'`, and the publisher finds its events at its next look, within a second.
+  if not pg_try_advisory_xact_lock_shared(1869968482, 2)
+    and current_setting('bus.wakeup', true) is distinct from 'off'
+  then
+    perform pg_notify('outbox_wakeup', '');
+  end if;
   return new;
 end
 $$;
 
 create trigger outbox_before_insert before insert on outbox_events
   for each row execute function outbox_before_insert();
-
--- Wakes the publisher only if it sleeps: it holds this lock alone while asleep, and a NOTIFY on every insert
--- would serialise the commits of all producers. The shared lock is kept until commit, so a publisher that got
--- the lock and looked once more has missed nobody.
--- PostgreSQL refuses to PREPARE a transaction that has notified: a producer that takes part in two-phase commits
--- says `set local bus.wakeup = 'off'`, and the publisher finds its events at its next look, within a second.
-create function outbox_after_insert() returns trigger
-  language plpgsql security definer set search_path = pg_catalog, public, pg_temp
-as $$
-begin
-  if not pg_try_advisory_xact_lock_shared(1869968482, 2)
-    and current_setting('bus.wakeup', true) is distinct from 'off'
-  then
-    perform pg_notify('outbox_wakeup', '');
-  end if;
-  return null;
-end
-$$;
-
-create trigger outbox_after_insert after insert on outbox_events
-  for each statement execute function outbox_after_insert();
 
 create function outbox_refuse_change() returns trigger language plpgsql
 as $$
