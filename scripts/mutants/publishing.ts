@@ -121,9 +121,9 @@ export const publishingMutations: readonly Mutation[] = [
           '  let standing = await lastSurvivor(pool, writer, { ...state.newest, number: -1 }, found.trimmedTo);\n',
       },
       {
-        file: 'packages/publisher/src/reconcile.ts',
-        find: 'return { rows: recorded.filter((row) => row === last || !survived.has(row.eventId)), last };',
-        replace: 'return { rows: recorded, last };',
+        file: 'packages/publisher/src/rewrite.ts',
+        find: 'const missing = own.filter((row) => row === last || !survived.has(row.eventId));',
+        replace: 'const missing = survived.size < 0 ? [] : own;',
       },
     ],
     tests: [recovery],
@@ -134,9 +134,9 @@ export const publishingMutations: readonly Mutation[] = [
     harm: 'what survived of a lost batch is written again',
     edits: [
       {
-        file: 'packages/publisher/src/reconcile.ts',
-        find: 'return { rows: recorded.filter((row) => row === last || !survived.has(row.eventId)), last };',
-        replace: 'return { rows: recorded, last };',
+        file: 'packages/publisher/src/rewrite.ts',
+        find: 'const missing = own.filter((row) => row === last || !survived.has(row.eventId));',
+        replace: 'const missing = survived.size < 0 ? [] : own;',
       },
     ],
     tests: [recovery],
@@ -148,8 +148,8 @@ export const publishingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/publisher/src/reconcile.ts',
-        find: '    await moveBatch(pool, epoch, standing);\n',
-        replace: '    await moveBatch(pool, epoch, standing);\n    state.newest = standing;\n',
+        find: '    standing = rewritten.moved.at(-1) ?? standing;\n',
+        replace: '    standing = rewritten.moved.at(-1) ?? standing;\n    state.newest = standing;\n',
       },
     ],
     tests: ['packages/publisher/src/reconcile.int.test.ts'],
