@@ -34,7 +34,7 @@ export function entryOf(number: number): string[] {
     aggregate_id: aggregateOf(number),
     tenant_id: `tenant-${number % 20}`,
     actor_id: 'bench',
-    occurred_at: '2026-01-01 10:00:00.123456+00',
+    occurred_at: '2026-01-01T10:00:00.123456Z',
     payload: payloadOf(number),
     traceparent: '',
     tracestate: '',

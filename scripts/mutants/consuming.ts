@@ -83,6 +83,19 @@ export const consumingMutations: readonly Mutation[] = [
     tests: [eventDispatch],
   },
   {
+    name: 'outdated-plan-kept',
+    harm: 'a statement that was planned before its table changed fails for ever',
+    edits: [
+      {
+        file: 'packages/consumer/src/transaction/gate.ts',
+        find: '      if (mayBeOutdated(error)) forgetStatementName(query.sql);\n',
+        replace: '',
+      },
+    ],
+    tests: [eventDispatch],
+    only: 'table that changes',
+  },
+  {
     name: 'transaction-control-allowed',
     harm: 'a handler of a batch may commit or set what its neighbours work in',
     edits: [

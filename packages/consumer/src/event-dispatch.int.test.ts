@@ -347,6 +347,25 @@ test('a statement that hangs is cancelled on the server when the time is up', as
   await eventually(async () => (await bench.transactions()) === 0);
 });
 
+test('a table that changes under a running consumer costs one attempt, and no more', async () => {
+  const { handle } = bench.dispatcher(
+    defineConsumer({
+      group: 'g',
+      handlers: [on(userRenamed, (event, { trx }) => leave(trx, event.id, '"a note"').then(() => undefined))],
+    }),
+  );
+  expect(await handle(work(), never)).toEqual({ kind: 'settled', how: 'done' });
+  await bench.database.pool.query('alter table effects alter note type jsonb using to_jsonb(note)');
+  const given = work();
+
+  const first = await handle(given, never);
+
+  if (first.kind !== 'settled') {
+    expect(await handle({ ...given, attempt: 2 }, never)).toEqual({ kind: 'settled', how: 'done' });
+  }
+  expect(await bench.effects()).toContain(eventIdOf(given));
+});
+
 test('what is logged of a failure names the event and holds none of its data', async () => {
   await bench.database.pool.query('alter table effects add check (note <> $$Ada Lovelace$$)');
   const { handle } = bench.dispatcher(

@@ -1,5 +1,5 @@
 import type { BusDatabase } from '@event-bus/database';
-import { sql, type Transaction } from 'kysely';
+import { CompiledQuery, sql, type Transaction } from 'kysely';
 
 /** What names an event within a group. `occurredAt` is the event's own, as the database wrote it, the same in every duplicate. */
 export interface InboxKey {
@@ -25,6 +25,50 @@ export function beginHandling(idleMs: number): string {
   return `begin isolation level read committed; set local bus.handling = on; set local idle_in_transaction_session_timeout = ${Math.ceil(idleMs)}`;
 }
 
+interface InsertedRow {
+  readonly consumer_group: string;
+  readonly event_id: string;
+  readonly replay_id: string;
+}
+
+const columns = 'consumer_group, event_id, replay_id, occurred_at, outcome, stream, stream_id, attempt';
+const ifNew = `
+  where current_setting('bus.handling')::boolean
+  on conflict do nothing
+  returning consumer_group, event_id, replay_id`;
+
+// Sent for every event: complete texts, and a simpler one for the usual case.
+const insertRow = `
+  insert into inbox_events (${columns})
+  select $1::text, $2::uuid, $3::text, $4::timestamptz, 'done', $5::text, $6::text, $7::integer ${ifNew}`;
+const insertRows = `
+  insert into inbox_events (${columns})
+  select r.consumer_group, r.event_id, r.replay_id, r.occurred_at, 'done', r.stream, r.stream_id, r.attempt
+  from unnest(
+    $1::text[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::integer[]
+  ) as r(consumer_group, event_id, replay_id, occurred_at, stream, stream_id, attempt) ${ifNew}`;
+
+function insertion(rows: readonly InboxRow[]): CompiledQuery<InsertedRow> {
+  const values = rows.map((row) => [
+    row.group,
+    row.eventId,
+    row.replayId,
+    row.occurredAt,
+    row.stream,
+    row.streamId,
+    row.attempt,
+  ]);
+  const [first = []] = values;
+  const query =
+    rows.length === 1
+      ? CompiledQuery.raw(insertRow, first)
+      : CompiledQuery.raw(
+          insertRows,
+          first.map((_, column) => values.map((row) => row[column])),
+        );
+  return query as CompiledQuery<InsertedRow>;
+}
+
 /**
  * Records events as done, in the transaction that will hold their effects, and tells which of them are new: one
  * answer per row, in order. `false` means that the event is settled already, or stands further up in `rows`, and
@@ -40,21 +84,7 @@ export async function recordHandled(
   if (rows.length === 0) return [];
   // One order for all, so that batches that share events wait for each other instead of deadlocking.
   const sorted = [...rows].sort(compareRows);
-  const inserted = await sql<{ consumer_group: string; event_id: string; replay_id: string }>`
-    insert into inbox_events (consumer_group, event_id, replay_id, occurred_at, outcome, stream, stream_id, attempt)
-    select r.consumer_group, r.event_id, r.replay_id, r.occurred_at, 'done', r.stream, r.stream_id, r.attempt
-    from unnest(
-      ${sorted.map((row) => row.group)}::text[],
-      ${sorted.map((row) => row.eventId)}::uuid[],
-      ${sorted.map((row) => row.replayId)}::text[],
-      ${sorted.map((row) => row.occurredAt)}::timestamptz[],
-      ${sorted.map((row) => row.stream)}::text[],
-      ${sorted.map((row) => row.streamId)}::text[],
-      ${sorted.map((row) => row.attempt)}::integer[]
-    ) as r(consumer_group, event_id, replay_id, occurred_at, stream, stream_id, attempt)
-    where current_setting('bus.handling')::boolean
-    on conflict do nothing
-    returning consumer_group, event_id, replay_id`.execute(trx);
+  const inserted = await trx.executeQuery(insertion(sorted));
   const fresh = new Set(inserted.rows.map((row) => keyText(row.consumer_group, row.event_id, row.replay_id)));
   return rows.map((row) => fresh.delete(keyText(row.group, row.eventId, row.replayId)));
 }

@@ -3,6 +3,8 @@ import type { CompiledQuery, QueryResult, Transaction } from 'kysely';
 import { StatementRefusedError, TransactionEndedError } from '../errors.ts';
 import { bindTransaction } from './bound-transaction.ts';
 import type { Session } from './session.ts';
+import { mayBeOutdated } from './sql-state.ts';
+import { forgetStatementName, statementName } from './statement-names.ts';
 import { assertStatementAllowed, type TransactionMode } from './statement-rules.ts';
 
 /**
@@ -39,8 +41,9 @@ export function createGate(session: Session, mode: TransactionMode): Gate {
     assertStatementAllowed(query.sql, mode);
     open += 1;
     try {
-      return await session.run<Row>(query);
+      return await session.run<Row>(query, statementName(query.sql));
     } catch (error) {
+      if (mayBeOutdated(error)) forgetStatementName(query.sql);
       failures.push(error);
       throw error;
     } finally {

@@ -1,4 +1,4 @@
-import type { Duplex, Writable } from 'node:stream';
+import type { Duplex } from 'node:stream';
 import type { CompiledQuery, QueryResult } from 'kysely';
 import type pg from 'pg';
 import { DatabaseUnavailableError, ShutdownError } from '../errors.ts';
@@ -72,7 +72,6 @@ export async function openSession(pool: pg.Pool, signal: AbortSignal): Promise<S
         queryMode: 'extended',
         ...(name !== undefined && { name }),
       };
-      sendTogether(client);
       gather();
       const { command, rowCount, rows } = await client.query(config);
       const changes = ['INSERT', 'UPDATE', 'DELETE', 'MERGE'].includes(command);
@@ -96,24 +95,6 @@ export async function openSession(pool: pg.Pool, signal: AbortSignal): Promise<S
       giveBack(true);
     },
   };
-}
-
-function socketOf(client: pg.PoolClient): Writable {
-  return (client as unknown as { connection: { stream: Writable } }).connection.stream;
-}
-
-const corked = new WeakSet<Writable>();
-
-/** What is sent before the event loop turns leaves in one packet: every packet wakes the server. */
-function sendTogether(client: pg.PoolClient): void {
-  const socket = socketOf(client);
-  if (corked.has(socket)) return;
-  corked.add(socket);
-  socket.cork();
-  process.nextTick(() => {
-    corked.delete(socket);
-    socket.uncork();
-  });
 }
 
 async function connect(pool: pg.Pool, signal: AbortSignal): Promise<pg.PoolClient> {

@@ -20,3 +20,9 @@ export function isConflict(error: unknown): boolean {
   const state = sqlState(error);
   return state === '40001' || state === '40P01';
 }
+
+/** Whether a statement that was planned earlier may have failed only because its tables have changed since. */
+export function mayBeOutdated(error: unknown): boolean {
+  const state = sqlState(error) ?? '';
+  return state.startsWith('42') || state.startsWith('0A');
+}
