@@ -8,7 +8,8 @@ import type { Question, Run, Stage } from './harness/question.ts';
 
 const group = 'bench';
 const template = 'bench_consume';
-const counts = { oneByOne: 5_000, event: 20_000, batch: 50_000 };
+// A program takes some seconds to be compiled where it is hot: no run is shorter.
+const counts = { oneByOne: 10_000, event: 60_000, batch: 100_000 };
 const service = join(import.meta.dirname, '..', 'services', 'consumer-runner', 'src', 'main.ts');
 
 const createEffects = `

@@ -1,5 +1,11 @@
 import { type BusDatabase, registerTopics, TopicPartitionsError } from '@event-bus/database';
-import { DeposedError, loadParkedAggregates, OutboxInconsistentError, takeLead } from '@event-bus/outbox/log';
+import {
+  assertSource,
+  DeposedError,
+  loadParkedAggregates,
+  OutboxInconsistentError,
+  takeLead,
+} from '@event-bus/outbox/log';
 import type { Logger } from '@event-bus/telemetry';
 import type { EventTransport } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
@@ -52,6 +58,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
       for (let failures = 0; !drain.aborted; ) {
         try {
           await registerTopics(options.busDatabase, options.topics ?? []);
+          await assertSource(options.pool, options.settings.source);
           await withLead(leadOptions(options), drain, async (session) => {
             failures = 0;
             await lead(options, observer, session, drain, abort);

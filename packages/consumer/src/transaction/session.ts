@@ -100,6 +100,20 @@ export async function openSession(pool: pg.Pool, signal: AbortSignal): Promise<S
 async function connect(pool: pg.Pool, signal: AbortSignal): Promise<pg.PoolClient> {
   if (signal.aborted) throw new ShutdownError({ cause: signal.reason });
   const connecting = pool.connect();
+  try {
+    // With an idle connection for all that wait, there is nothing to wait for.
+    const isThere = pool.waitingCount > 0 && pool.idleCount >= pool.waitingCount;
+    return await (isThere ? connecting : unlessAborted(connecting, signal));
+  } catch (cause) {
+    if (cause instanceof ShutdownError) throw cause;
+    throw new DatabaseUnavailableError('taking a database connection', { cause });
+  }
+}
+
+async function unlessAborted(
+  connecting: Promise<pg.PoolClient>,
+  signal: AbortSignal,
+): Promise<pg.PoolClient> {
   const stopped = Promise.withResolvers<never>();
   const stop = () => {
     stopped.reject(new ShutdownError({ cause: signal.reason }));
@@ -111,9 +125,6 @@ async function connect(pool: pg.Pool, signal: AbortSignal): Promise<pg.PoolClien
   signal.addEventListener('abort', stop, { once: true });
   try {
     return await Promise.race([connecting, stopped.promise]);
-  } catch (cause) {
-    if (cause instanceof ShutdownError) throw cause;
-    throw new DatabaseUnavailableError('taking a database connection', { cause });
   } finally {
     signal.removeEventListener('abort', stop);
   }

@@ -38,8 +38,8 @@ describe('checkContracts', () => {
 
   test('asks for the export of a new definition and of a compatible change', () => {
     expect(checkContracts({ published: [v1], folder: [v1], current: [extendedV1, v2] })).toEqual([
-      'thing.done v1: thing.done.v1.json is not what the code defines; run "pnpm contracts" and commit what it writes',
-      'thing.done v2: has no schema file; run "pnpm contracts" and commit what it writes',
+      'thing.done v1: thing.done.v1.json is not what the code defines; run "npm run contracts" and commit what it writes',
+      'thing.done v2: has no schema file; run "npm run contracts" and commit what it writes',
     ]);
   });
 

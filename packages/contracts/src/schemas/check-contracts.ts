@@ -49,7 +49,7 @@ function describeStaleFiles(folder: readonly EventSchema[], current: readonly Ev
   return [...outdated, ...orphans];
 }
 
-const exportAdvice = 'run "pnpm contracts" and commit what it writes';
+const exportAdvice = 'run "npm run contracts" and commit what it writes';
 
 function nameOf({ type, version }: { readonly type: string; readonly version: number }): string {
   return `${type} v${version}`;

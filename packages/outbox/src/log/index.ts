@@ -10,7 +10,15 @@ export {
   type RecordedBatch,
   type RecordedPositions,
 } from './batches.ts';
-export { assertLeads, type LeadState, outboxLocks, type StoredGap, takeLead, wakeupChannel } from './lead.ts';
+export {
+  assertLeads,
+  assertSource,
+  type LeadState,
+  outboxLocks,
+  type StoredGap,
+  takeLead,
+  wakeupChannel,
+} from './lead.ts';
 export { type GapRows, readGaps, readPage, readPositions, readSnapshot } from './pages.ts';
 export { loadParkedAggregates, type ParkedAggregate, requestedRetries } from './parked.ts';
 export { type Range, toMultirange, toRanges, without } from './ranges.ts';

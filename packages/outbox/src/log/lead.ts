@@ -28,18 +28,15 @@ export interface LeadState {
 export async function takeLead(pool: Pool, source: string, leader: string): Promise<LeadState> {
   const { rows } = await pool.query<{ epoch: string; position: string; source: string; last_value: string }>(
     `update outbox_cursor set epoch = epoch + 1, leader = $2, led_since = clock_timestamp(), source = coalesce(source, $1)
+     where coalesce(source, $1) = $1
      returning epoch::text, position::text, source, (select last_value::text from outbox_position) as last_value`,
     [source, leader],
   );
   const cursor = rows[0];
+  if (cursor === undefined) await assertSource(pool, source);
   if (cursor === undefined) {
     throw new OutboxInconsistentError(
       'outbox_cursor has no row: restore it, or run `bus migrate` on an empty database',
-    );
-  }
-  if (cursor.source !== source) {
-    throw new OutboxInconsistentError(
-      `this outbox calls itself ${cursor.source} and OUTBOX_SOURCE is ${source}: consumers know its events by that name, so set OUTBOX_SOURCE=${cursor.source}`,
     );
   }
   if (Number(cursor.last_value) < Number(cursor.position)) {
@@ -48,6 +45,20 @@ export async function takeLead(pool: Pool, source: string, leader: string): Prom
     );
   }
   return { epoch: Number(cursor.epoch), position: Number(cursor.position), gaps: await loadGaps(pool) };
+}
+
+/**
+ * Checks that the outbox is not published under another name. Also for a publisher that is to stand by: it would
+ * otherwise learn of it when it is needed.
+ * @throws OutboxInconsistentError it has another name.
+ */
+export async function assertSource(pool: Pool, source: string): Promise<void> {
+  const { rows } = await pool.query<{ source: string | null }>('select source from outbox_cursor');
+  const named = rows[0]?.source ?? source;
+  if (named === source) return;
+  throw new OutboxInconsistentError(
+    `this outbox calls itself ${named} and OUTBOX_SOURCE is ${source}: consumers know its events by that name, so set OUTBOX_SOURCE=${named}`,
+  );
 }
 
 async function loadGaps(pool: Pool): Promise<StoredGap[]> {
