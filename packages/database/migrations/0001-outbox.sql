@@ -43,6 +43,11 @@ create function outbox_lock(aggregate_type text, aggregate_id text) returns void
     select pg_advisory_xact_lock(hashtextextended(aggregate_type || ':' || aggregate_id, 0));
   end;
 
+-- What consumers in JavaScript take for white space: an ID of nothing else is blank.
+create function outbox_blanks() returns text
+  language sql immutable parallel safe
+  return E' \t\n\r\f\v\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000\ufeff';
+
 -- Says what is wrong with an event that outbox_before_insert refuses.
 create function outbox_refuse(event outbox_events) returns void
   language plpgsql set search_path = pg_catalog, public, pg_temp
@@ -56,14 +61,21 @@ begin
       format('aggregate_type %L must match ^[a-z][a-z0-9_.-]*$', event.aggregate_type)),
     ('event_type', event.event_type !~ '^[a-z][a-z0-9_.-]*$',
       format('event_type %L must match ^[a-z][a-z0-9_.-]*$', event.event_type)),
-    ('aggregate_id', btrim(event.aggregate_id) = '', 'aggregate_id must not be empty'),
-    ('tenant_id', btrim(event.tenant_id) = '', 'tenant_id must not be empty: every event belongs to a tenant'),
-    ('actor_id', btrim(event.actor_id) = '', 'actor_id must not be empty: every event names who caused it'),
+    ('aggregate_id', btrim(event.aggregate_id, outbox_blanks()) = '', 'aggregate_id must not be empty'),
+    ('tenant_id', btrim(event.tenant_id, outbox_blanks()) = '', 'tenant_id must not be empty: every event belongs to a tenant'),
+    ('actor_id', btrim(event.actor_id, outbox_blanks()) = '', 'actor_id must not be empty: every event names who caused it'),
+    ('aggregate_type', octet_length(event.aggregate_type) > 512, 'aggregate_type must not have more than 512 bytes'),
+    ('event_type', octet_length(event.event_type) > 512, 'event_type must not have more than 512 bytes'),
+    ('aggregate_id', octet_length(event.aggregate_id) > 512, 'aggregate_id must not have more than 512 bytes'),
+    ('tenant_id', octet_length(event.tenant_id) > 512, 'tenant_id must not have more than 512 bytes'),
+    ('actor_id', octet_length(event.actor_id) > 512, 'actor_id must not have more than 512 bytes'),
+    ('occurred_at', event.occurred_at < timestamptz '0001-01-01 00:00:00+00' or event.occurred_at >= timestamptz '10000-01-01 00:00:00+00',
+      format('occurred_at %s must lie in the years 1 to 9999', event.occurred_at)),
     ('event_version', event.event_version < 1, format('event_version %s must be 1 or more', event.event_version)),
     ('payload', octet_length(event.payload::text) > outbox_max_payload_bytes(),
       format('payload has %s bytes, more than the %s allowed: store the data elsewhere and send a reference, or raise outbox_max_payload_bytes()',
         octet_length(event.payload::text), outbox_max_payload_bytes())),
-    ('inserted_at', event.inserted_at < now() - interval '1 hour',
+    ('inserted_at', event.inserted_at < now() - interval '1 hour' or not isfinite(event.inserted_at),
       'inserted_at is set by the outbox; use occurred_at for when the event happened')
   ) f(column_name, is_fault, message)
   where f.is_fault limit 1;
@@ -79,9 +91,13 @@ create function outbox_before_insert() returns trigger
 as $$
 begin
   if new.aggregate_type !~ '^[a-z][a-z0-9_.-]*$' or new.event_type !~ '^[a-z][a-z0-9_.-]*$'
-    or btrim(new.aggregate_id) = '' or btrim(new.tenant_id) = '' or btrim(new.actor_id) = ''
+    or btrim(new.aggregate_id, outbox_blanks()) = '' or btrim(new.tenant_id, outbox_blanks()) = ''
+    or btrim(new.actor_id, outbox_blanks()) = ''
+    or octet_length(new.aggregate_type) > 512 or octet_length(new.event_type) > 512
+    or octet_length(new.aggregate_id) > 512 or octet_length(new.tenant_id) > 512 or octet_length(new.actor_id) > 512
     or new.event_version < 1 or octet_length(new.payload::text) > outbox_max_payload_bytes()
-    or new.inserted_at < now() - interval '1 hour'
+    or new.occurred_at < timestamptz '0001-01-01 00:00:00+00' or new.occurred_at >= timestamptz '10000-01-01 00:00:00+00'
+    or new.inserted_at < now() - interval '1 hour' or not isfinite(new.inserted_at)
   then
     perform outbox_refuse(new);
   end if;
@@ -164,7 +180,7 @@ create table outbox_batches (
 -- Events that could not be written, and those of their aggregate that wait behind them.
 create table outbox_parked (
   position bigint primary key,
-  event_id uuid not null unique,
+  event_id uuid not null,
   aggregate_type text not null,
   aggregate_id text not null,
   reason text not null,
@@ -172,6 +188,7 @@ create table outbox_parked (
   parked_at timestamptz not null default clock_timestamp(),
   retry_requested_at timestamptz
 );
+create index outbox_parked_event_id on outbox_parked (event_id);
 create index outbox_parked_aggregate on outbox_parked (aggregate_type, aggregate_id, position);
 create index outbox_parked_retry on outbox_parked (position) where retry_requested_at is not null;
 

@@ -182,6 +182,11 @@ describe('in plain SQL', () => {
     ['actor_id', { actor_id: '  ' }],
     ['payload', { payload: JSON.stringify('x'.repeat(262_144)) }],
     ['event_version', { event_version: 0 }],
+    ['tenant_id', { tenant_id: '\t\u00a0' }],
+    ['aggregate_id', { aggregate_id: 'x'.repeat(513) }],
+    ['aggregate_type', { aggregate_type: 'x'.repeat(513) }],
+    ['occurred_at', { occurred_at: 'infinity' }],
+    ['occurred_at', { occurred_at: '0044-03-15 BC' }],
   ])('the trigger refuses a bad %s by its name', async (column, bad) => {
     const insert = db
       .insertInto('outbox_events')

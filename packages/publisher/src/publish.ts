@@ -76,6 +76,7 @@ function readAhead(reader: LogReader): Promise<Reading | undefined> {
 async function retryParked(leader: Leader, pipeline: Pipeline): Promise<void> {
   const { pool, settings } = leader;
   for (;;) {
+    leader.lost.throwIfAborted();
     const positions = await requestedRetries(pool, settings.pageSize);
     if (positions.length === 0) return;
     await pipeline.settle(0);
@@ -87,6 +88,8 @@ async function retryParked(leader: Leader, pipeline: Pipeline): Promise<void> {
     leader.parking = new Parking([]);
     const { streams, parking } = leader;
     await streams.meet(rows);
+    // Their rows have left the log: there is nothing to send.
+    if (rows.length === 0) return;
     const reading = { rows, position: 0, noted: [], closed: [] };
     await pipeline.send(
       formBatch(reading, { ...settings, streamOf: streams.streamOf, parking, retried: true }),

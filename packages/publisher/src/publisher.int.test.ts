@@ -1,4 +1,5 @@
 import { eventually } from '@event-bus/testkit';
+import { createRedisTransport } from '@event-bus/transport/redis';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { type Bench, createBench } from './testing.ts';
@@ -245,4 +246,20 @@ test('topics with several partitions are spread by slot', async () => {
       .map((row) => row.aggregate_id)
       .sort(),
   );
+});
+
+test('a batch that a predecessor wrote without a row that has become visible since is not taken for the same', async () => {
+  const [late = '', ...others] = await bench.insert(['late', 'ann', 'bob']);
+  const transport = createRedisTransport({ url: bench.redis.url });
+  const written = others.map((eventId, index) => [
+    ...[eventId, 'bench', String(index + 2), 'test.happened', '1', 'user', 'x', 'acme', 'alice'],
+    ...['2026-01-01T00:00:00.000000Z', '{}', '', '', '', ''],
+  ]);
+  const predecessor = { source: 'bench', expect: { eventId: null, present: true }, entries: written };
+  await transport.writer().append('events:user', predecessor);
+  await transport.close();
+  bench.start();
+
+  await eventually(async () => (await statuses()).every((status) => status.endsWith('published')));
+  expect(await eventIds('events:user')).toContain(late);
 });

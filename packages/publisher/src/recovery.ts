@@ -19,7 +19,7 @@ import { reconcileStream } from './reconcile.ts';
  * | the stream's mark of this source      | the newest recorded batch | what is done                              |
  * |---------------------------------------|---------------------------|-------------------------------------------|
  * | any                                   | no longer stands          | reconcile, then write all parts           |
- * | last event of one of these parts      | stands, or none           | that part and those before are written    |
+ * | last event of one of these parts      | stands, or none           | that part and those before are written, if each row stands; else write all |
  * | last event of the recorded batch      | stands                    | write all parts                           |
  * | an event a predecessor did not record | stands, or none           | write all parts: they repeat it, in order |
  * | an event the log does not know        | stands, or none           | PostgreSQL went back: alarm, write all    |
@@ -80,14 +80,19 @@ async function resume(leader: Leader, stream: string, batches: readonly Batch[])
   }
   state.isUnusable = false;
   const { mark } = found;
-  const reached =
-    mark !== null && found.markPresent
-      ? parts.findLastIndex(({ part }) => lastEventId(part) === mark.eventId)
-      : -1;
+  const standing = await standingParts(
+    leader,
+    parts.map(({ part }) => part),
+    found,
+  );
+  const reached = standing.length - 1;
   // What is recorded was in the log once, even if its partition has been dropped since.
   const isKnown = mark === null || reached >= 0 || mark.eventId === state.newest?.lastEventId;
   if (!isKnown && !(await isInLog(leader.pool, mark.eventId))) observer.unknownMark(stream, mark);
-  for (const { part } of parts.slice(0, reached + 1)) part.lastId ??= await locate(leader, part, mark);
+  for (const [index, lastId] of standing.entries()) {
+    const part = parts[index]?.part;
+    if (part !== undefined) part.lastId = lastId;
+  }
 
   let expect: Expectation = { eventId: mark?.eventId ?? null, present: found.markPresent };
   for (const { batch, part } of parts.slice(reached + 1)) {
@@ -109,24 +114,32 @@ async function makeWhole(leader: Leader, stream: string): Promise<WriterState> {
   return writer.inspect(stream, settings.source);
 }
 
-/** The ID of a part's last entry, of which is known that it stands at or before the mark. */
-async function locate(leader: Leader, part: Part, mark: WriterMark | null): Promise<string> {
-  const reply = await part.reply;
-  if (reply !== undefined && 'result' in reply && reply.result.outcome === 'appended')
-    return reply.result.lastId;
-  const eventId = lastEventId(part);
-  if (mark?.eventId === eventId && mark !== null) return mark.entryId;
-  let from = leader.streams.state(part.stream).newest?.lastId ?? '-';
+/**
+ * The first parts that are in the stream, as the IDs of their last entries: those up to the one that ends with the
+ * mark, if each of their rows stands there. The mark alone proves nothing: a predecessor's batch may have ended with the
+ * same event and lacked a row that has become visible since.
+ */
+async function standingParts(leader: Leader, parts: readonly Part[], found: WriterState): Promise<string[]> {
+  const { mark } = found;
+  if (mark === null || !found.markPresent) return [];
+  const reached = parts.findLastIndex((part) => lastEventId(part) === mark.eventId);
+  const first = parts[0];
+  if (reached < 0 || first === undefined) return [];
+  const ids = new Map<string, string>();
+  let from = leader.streams.state(first.stream).newest?.lastId ?? '-';
   for (;;) {
-    const entries = await leader.writer.range(part.stream, from, mark?.entryId ?? '+', 500);
-    const own = entries.find((entry) => entry.fields.event_id === eventId);
-    if (own !== undefined) return own.id;
-    const last = entries.at(-1);
-    if (last === undefined || last.id === from) {
-      throw new StreamChangedError(`${part.stream} lost ${eventId} while it was recovered`);
+    const entries = await leader.writer.range(first.stream, from, mark.entryId, 500);
+    for (const { id, fields } of entries) {
+      if (fields.source === leader.settings.source) ids.set(`${fields.event_id} ${fields.position}`, id);
     }
+    const last = entries.at(-1);
+    if (last === undefined || last.id === from) break;
     from = last.id;
   }
+  const idOf = (row: LogRow) => ids.get(`${row.eventId} ${row.position}`);
+  const claimed = parts.slice(0, reached + 1);
+  if (!claimed.every((part) => part.rows.every((row) => idOf(row) !== undefined))) return [];
+  return claimed.map((part) => part.rows.map(idOf).at(-1) ?? mark.entryId);
 }
 
 interface Writing {

@@ -66,5 +66,7 @@ const maxErrorLength = 2_000;
 /** An error as it is recorded, for people. */
 export function describeError(error: unknown): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return text.length > maxErrorLength ? `${text.slice(0, maxErrorLength)}…` : text;
+  // Half a surrogate pair would make the record unreadable to the scripts.
+  const bounded = text.length > maxErrorLength ? `${text.slice(0, maxErrorLength)}…` : text;
+  return bounded.toWellFormed();
 }

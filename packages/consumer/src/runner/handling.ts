@@ -33,11 +33,13 @@ export function createHandling(
   function pump(): void {
     clearTimeout(timer);
     if (stopped) return;
-    const now = Date.now();
-    if (now < pausedUntil) {
-      timer = setTimeout(pump, pausedUntil - now);
+    // Measured by a clock that nobody sets back.
+    const pauseMs = pausedUntil - performance.now();
+    if (pauseMs > 0) {
+      timer = setTimeout(pump, pauseMs);
       return;
     }
+    const now = Date.now();
     for (let taken = lanes.take(now); taken !== undefined; taken = lanes.take(now)) void run(taken);
     const dueAt = lanes.nextDueAt();
     if (dueAt !== undefined && lanes.counts().takings < group.concurrency) {
@@ -129,7 +131,7 @@ export function createHandling(
         return Date.now() + interruptedDelayMs;
       case 'database':
         // Those that were interrupted together count as one.
-        if (Date.now() >= pausedUntil) pausedUntil = Date.now() + database.failed(error);
+        if (performance.now() >= pausedUntil) pausedUntil = performance.now() + database.failed(error);
         return 0;
     }
   }
@@ -143,6 +145,7 @@ export function createHandling(
       held,
       record: {
         ...failure,
+        reason: failure.reason.toWellFormed(),
         eventId: delivery.fields.event_id ?? '',
         attempts,
         error: describeError(failure.error),

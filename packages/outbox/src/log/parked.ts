@@ -20,12 +20,19 @@ export async function loadParkedAggregates(pool: Pool): Promise<ParkedAggregate[
   }));
 }
 
-/** Positions of parked events that someone asked to be tried again, in order, at most `limit`. */
+/**
+ * Positions of parked events that someone asked to be tried again, in order, at most `limit`. Those that wait behind
+ * one that nobody asked for, or that failed again, are left out.
+ */
 export async function requestedRetries(pool: Pool, limit: number): Promise<number[]> {
   const { rows } = await pool.query<{ position: string }>({
     name: 'outbox_retries',
-    text: `select position::text from outbox_parked where retry_requested_at is not null
-      order by outbox_parked.position limit $1`,
+    text: `select p.position::text from outbox_parked p
+      where p.retry_requested_at is not null and not exists (
+        select from outbox_parked earlier
+        where earlier.aggregate_type = p.aggregate_type and earlier.aggregate_id = p.aggregate_id
+          and earlier.position < p.position and earlier.retry_requested_at is null)
+      order by p.position limit $1`,
     values: [limit],
   });
   return rows.map((row) => Number(row.position));
