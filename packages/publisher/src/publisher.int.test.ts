@@ -251,10 +251,10 @@ test('topics with several partitions are spread by slot', async () => {
 test('a batch that a predecessor wrote without a row that has become visible since is not taken for the same', async () => {
   const [late = '', ...others] = await bench.insert(['late', 'ann', 'bob']);
   const transport = createRedisTransport({ url: bench.redis.url });
-  const written = others.map((eventId, index) => [
-    ...[eventId, 'bench', String(index + 2), 'test.happened', '1', 'user', 'x', 'acme', 'alice'],
-    ...['2026-01-01T00:00:00.000000Z', '{}', '', '', '', ''],
-  ]);
+  const rest = ['test.happened', '1', 'user', 'x', 'acme', 'alice', '2026-01-01T00:00:00.000000Z', '{}'];
+  const written = others.map((eventId, index) =>
+    [eventId, 'bench', String(index + 2)].concat(rest, ['', '', '', '']),
+  );
   const predecessor = { source: 'bench', expect: { eventId: null, present: true }, entries: written };
   await transport.writer().append('events:user', predecessor);
   await transport.close();

@@ -3,7 +3,6 @@ import {
   CommandRejectedError,
   type Expectation,
   TransportError,
-  type WriterMark,
   type WriterState,
 } from '@event-bus/transport';
 import { backoff } from './backoff.ts';

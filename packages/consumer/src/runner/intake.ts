@@ -10,6 +10,7 @@ import { type Held, toHeld } from './held.ts';
 import { createOutage } from './outage.ts';
 import { pause } from './pause.ts';
 import { type RunnerState, releaseEntries } from './runner-state.ts';
+import type { RunnerSettings } from './settings.ts';
 import type { StreamSlot } from './stream-slot.ts';
 
 /** Takes entries in hand. */
@@ -110,7 +111,7 @@ export async function readNewEntries(
 
   while (!drain.aborted) {
     const room = await waitForRoom(state, drain);
-    const live = slots.filter((slot) => slot.state === 'live');
+    const live = slots.filter((slot) => slot.state === 'live' && blockMsOf(slot, settings) > 0);
     if (room === 0 || live.length === 0) {
       await moved.wait(roomPatienceMs, drain);
       continue;
@@ -127,7 +128,7 @@ export async function readNewEntries(
         consumer,
         streams: chosen.map(({ stream }) => stream),
         count,
-        blockMs: settings.blockMs,
+        blockMs: Math.min(...chosen.map((slot) => blockMsOf(slot, settings))),
       });
       outage.recovered();
       lanes.unreserve(reserved);
@@ -147,6 +148,16 @@ export async function readNewEntries(
     }
   }
 }
+
+/**
+ * A read must not outlast the lease: an entry that came after it would be passed over by the successor, who has claimed
+ * all that was pending by then.
+ */
+function blockMsOf(slot: StreamSlot, { blockMs }: RunnerSettings): number {
+  return Math.floor(Math.min(blockMs, slot.leaseUntil - performance.now() - leaseMarginMs));
+}
+
+const leaseMarginMs = 50;
 
 function rotate<Item>(items: readonly Item[], turn: number): Item[] {
   const at = turn % items.length;

@@ -45,7 +45,7 @@ export async function tendLease(
         continue;
       }
       logger.info({ stream: slot.stream, leaseToken: String(token) }, 'handling this stream');
-      slot.leaseAcquired(token);
+      slot.leaseAcquired(token, validUntil);
       await renewUntilLost(state, { ...parts, token, validUntil, outage });
     } catch (error) {
       await pause(outage.failed(error), drain);
@@ -87,6 +87,7 @@ async function renewUntilLost(
     if (outcome === 'renewed') {
       outage.recovered();
       validUntil = askedAt + ttlMs;
+      slot.leaseRenewed(validUntil);
       waitMs = ttlMs / 3;
     }
     if (outcome === 'lost' || performance.now() >= validUntil) {

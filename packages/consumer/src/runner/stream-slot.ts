@@ -25,7 +25,10 @@ export interface StreamSlot extends GroupRef {
   readonly signal: AbortSignal;
   /** Rings when the state changes. */
   readonly changed: Bell;
-  leaseAcquired(token: bigint): void;
+  /** Until when the lease lasts if it is not renewed, by `performance.now()`; without end where none is needed. */
+  readonly leaseUntil: number;
+  leaseAcquired(token: bigint, until: number): void;
+  leaseRenewed(until: number): void;
   leaseLost(): void;
   groupMissing(): void;
   groupCreated(): void;
@@ -46,6 +49,7 @@ export function createStreamSlot(
   const changed = createBell();
   let state: StreamSlot['state'] = ordered ? 'standby' : 'missing';
   let lease: Lease | undefined;
+  let leaseUntil = Number.POSITIVE_INFINITY;
   let recovery = Symbol(ref.stream);
   let handlers = new AbortController();
   abort.addEventListener('abort', () => handlers.abort(abort.reason), { once: true });
@@ -65,6 +69,9 @@ export function createStreamSlot(
     get lease() {
       return lease;
     },
+    get leaseUntil() {
+      return leaseUntil;
+    },
     get signal() {
       return handlers.signal;
     },
@@ -72,11 +79,15 @@ export function createStreamSlot(
       return recovery;
     },
     changed,
-    leaseAcquired(token) {
+    leaseAcquired(token, until) {
       lease = { stream: ref.stream, token };
+      leaseUntil = until;
       handlers = new AbortController();
       if (abort.aborted) handlers.abort(abort.reason);
       become('missing');
+    },
+    leaseRenewed(until) {
+      leaseUntil = until;
     },
     leaseLost() {
       if (lease === undefined) return;
