@@ -1,6 +1,6 @@
 -- Keeps entries claimed: resets the idle time of those that are still this consumer's.
 --
--- KEYS[1] stream
+-- KEYS[1] stream, or the group's inject stream
 -- ARGV[1] group   ARGV[2] consumer   ARGV[3...] entry IDs
 --
 -- Replies with the IDs that were kept, in the order asked for.

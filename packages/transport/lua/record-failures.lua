@@ -1,19 +1,25 @@
 -- Records the last failure of entries that are still pending.
 --
--- KEYS[1] stream   KEYS[2] the group's failures hash
--- ARGV[1] group   ARGV[2...] alternately an entry ID and its record
+-- KEYS[1] stream, or the group's inject stream   KEYS[2] the group's failures hash
+-- ARGV[1] group   ARGV[2] prefix of entry IDs in the failures hash ('inject:' for injected ones, else '')
+-- ARGV[3] consumer that records   ARGV[4...] alternately an entry ID and its record
 --
--- A record is JSON with the names of FailureRecord: {"eventId", "attempts", "final", "reason", "error",
--- "failedAt", "dueAt"}, times in milliseconds since the epoch. claim.lua reads eventId and final.
+-- A record is JSON with the names of FailureRecord; claim.lua and given-up.lua read eventId and final.
 --
 -- Replies how many were recorded.
 --
--- One step, because a record written after the entry was acknowledged would stay for ever.
-local stream, failures, group = KEYS[1], KEYS[2], ARGV[1]
+-- One step, because a record written after the entry was acknowledged would stay for ever. A consumer that records a
+-- failure has survived the handling: its deliveries are counted from 1 again.
+local stream, failures, group, prefix, consumer = KEYS[1], KEYS[2], ARGV[1], ARGV[2], ARGV[3]
 local recorded = 0
-for i = 2, #ARGV, 2 do
-  if #redis.call('XPENDING', stream, group, ARGV[i], ARGV[i], 1) == 1 then
-    redis.call('HSET', failures, ARGV[i], ARGV[i + 1])
+for i = 4, #ARGV, 2 do
+  local id = ARGV[i]
+  local pending = redis.call('XPENDING', stream, group, id, id, 1)[1]
+  if pending then
+    redis.call('HSET', failures, prefix .. id, ARGV[i + 1])
+    if pending[2] == consumer and pending[4] > 1 then
+      redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', 1, 'JUSTID')
+    end
     recorded = recorded + 1
   end
 end

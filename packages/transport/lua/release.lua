@@ -1,6 +1,6 @@
 -- Hands entries back, as if they had not been delivered this time.
 --
--- KEYS[1] stream
+-- KEYS[1] stream, or the group's inject stream
 -- ARGV[1] group   ARGV[2] consumer   ARGV[3...] entry IDs
 --
 -- Replies how many were handed back.

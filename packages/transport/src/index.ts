@@ -8,17 +8,24 @@ export {
   TransportError,
   UnknownOutcomeError,
 } from './errors.ts';
-export { derivedKeys, HANDED_BACK, streamKey, streamKeys } from './keys.ts';
+export { derivedKeys, HANDED_BACK, placeKey, streamKey, streamKeys } from './keys.ts';
 export type {
   AppendResult,
   ClaimPage,
+  DeadLetterCopy,
+  DeadLetterDetails,
   Delivery,
+  EntryMover,
+  EntryName,
   EventTransport,
   Expectation,
+  FailedAttempt,
   FailureRecord,
   GroupReader,
   GroupRef,
   GroupStatus,
+  Injection,
+  PendingEntry,
   StreamObserver,
   StreamStatus,
   StreamWriter,

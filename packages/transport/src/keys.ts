@@ -1,3 +1,5 @@
+import type { GroupRef } from './transport.ts';
+
 /** The stream of one topic partition. A topic with a single partition has no suffix. */
 export function streamKey(topic: string, partition: number, partitions: number): string {
   return partitions === 1 ? `events:${topic}` : `events:${topic}:${partition}`;
@@ -22,6 +24,16 @@ export const derivedKeys = {
   /** Stream: dead letters of one group. */
   deadLetters: (stream: string, group: string): string => `{${stream}}:dlq:${group}`,
 } as const;
+
+/** The key of the place that a group reads: the stream, or what is injected beside it. */
+export function placeKey(ref: GroupRef): string {
+  return ref.injected === true ? derivedKeys.inject(ref.stream, ref.group) : ref.stream;
+}
+
+/** What stands before the entry IDs of a place in the failures hash, which both places of a group share. */
+export function failurePrefix(ref: GroupRef): string {
+  return ref.injected === true ? 'inject:' : '';
+}
 
 /** The consumer name under which a group keeps what was handed back. Nobody reads under it. */
 export const HANDED_BACK = '@released';

@@ -67,8 +67,25 @@ export interface StreamWriter {
 /** An entry handed to one consumer of a group. It stays pending until it is acknowledged. */
 export interface Delivery extends StreamEntry {
   readonly stream: string;
-  /** How often this entry was handed out, this time included. */
+  /** Present if it did not stand in the stream, but was injected for this group only. */
+  readonly injected?: true;
+  /** How often this entry was handed out, this time included; see {@link GroupReader.claim} for what counts. */
   readonly deliveries: number;
+}
+
+/** What names an entry: entry IDs can be handed out twice after a failover, so its event goes with it. */
+export interface EntryName {
+  readonly id: string;
+  /** Empty where the entry has none. */
+  readonly eventId: string;
+}
+
+/** One failed attempt, for people. */
+export interface FailedAttempt {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly consumer: string;
+  readonly error: string;
 }
 
 /** The last failure of a pending entry, kept beside the stream so that it outlives the runner that saw it. */
@@ -80,17 +97,28 @@ export interface FailureRecord {
   /** No further attempt will be made: the entry waits to be dead-lettered. */
   readonly final: boolean;
   readonly reason: string;
+  /** Name and message of the last error. */
   readonly error: string;
+  /** Its stack, bounded; empty where it has none. */
+  readonly stack: string;
+  /** The attempts that are remembered, oldest first: the first and the last ones. */
+  readonly history: readonly FailedAttempt[];
+  /** When the entry was first handed to a consumer, as far as is known. Milliseconds since the epoch. */
+  readonly firstDeliveredAt: number;
   /** Milliseconds since the epoch. */
   readonly failedAt: number;
   /** Milliseconds since the epoch; the next attempt is not before. */
   readonly dueAt: number;
 }
 
-/** One group of one stream. */
+/**
+ * One group, and one of the two places it reads: a stream, or what is injected beside that stream for this group only
+ * (replays, redrives). Both have a pending list of their own.
+ */
 export interface GroupRef {
   readonly stream: string;
   readonly group: string;
+  readonly injected?: true;
 }
 
 /** One page of a claim. */
@@ -99,6 +127,8 @@ export interface ClaimPage {
   readonly deliveries: readonly Delivery[];
   /** Were pending but no longer stand in the stream: acknowledged and gone. */
   readonly vanished: readonly string[];
+  /** Left alone, since they wait to be dead-lettered; only if they were asked for. */
+  readonly givenUp: readonly StreamEntry[];
   /** Pass it to the next call; `null` when the whole pending list was seen. */
   readonly cursor: string | null;
 }
@@ -108,7 +138,7 @@ export interface GroupReader {
   /** Creates the group (and an empty stream) unless it exists. `startId` is exclusive; '0' is the beginning, never '$'. */
   ensureGroup(ref: GroupRef, startId: string): Promise<'created' | 'exists'>;
   /**
-   * New entries of several streams for one consumer, at most `count` per stream; waits up to `blockMs` for the
+   * New entries of several places for one consumer, at most `count` of each; waits up to `blockMs` for the
    * first. Never hangs longer than that plus a margin, also when the server is frozen.
    * At most one call at a time; one reader per consumer loop.
    * @throws GroupMissingError the group or stream is gone on the server (it went back in time, or someone deleted it).
@@ -118,13 +148,17 @@ export interface GroupReader {
   read(request: {
     readonly group: string;
     readonly consumer: string;
-    readonly streams: readonly string[];
+    readonly from: readonly Pick<GroupRef, 'stream' | 'injected'>[];
     readonly count: number;
     readonly blockMs: number;
   }): Promise<Delivery[]>;
   /**
-   * Takes over entries that nobody has touched for `minIdleMs`, one page of the pending list per call.
-   * Entries whose failure record is `final` are left alone.
+   * Takes over entries that nobody has touched for `minIdleMs`, one page of the pending list per call. Left alone are
+   * those that wait to be dead-lettered: their failure record is `final`, or they have been handed out
+   * `maxDeliveries` times.
+   *
+   * A delivery is counted up to the second. Whoever then dies again with an entry in hand may have died of any of them:
+   * from there on each is to be handled alone, and {@link GroupReader.countDelivery} counts when that begins.
    */
   claim(
     ref: GroupRef,
@@ -132,20 +166,38 @@ export interface GroupReader {
       readonly consumer: string;
       readonly minIdleMs: number;
       readonly count: number;
+      readonly maxDeliveries: number;
+      /** Whether to report what is left alone. */
+      readonly withGivenUp?: boolean;
       readonly cursor?: string | null;
     },
   ): Promise<ClaimPage>;
+  /**
+   * Counts one more delivery of an entry in this consumer's hands, before its handling begins. Returns how many there
+   * were, or `null` if the entry is no longer this consumer's.
+   */
+  countDelivery(ref: GroupRef, consumer: string, id: string): Promise<number | null>;
   /** Keeps entries claimed: resets their idle time, if they are still this consumer's. Returns those that are. */
   keep(ref: GroupRef, consumer: string, ids: readonly string[]): Promise<string[]>;
-  /** Acknowledges and forgets their failures. Returns how many were pending. */
-  acknowledge(ref: GroupRef, ids: readonly string[]): Promise<number>;
+  /**
+   * Acknowledges and forgets their failures; injected entries are deleted in the same step. Entries whose ID stands
+   * for another event by now are left alone. Returns how many were pending.
+   */
+  acknowledge(ref: GroupRef, entries: readonly EntryName[]): Promise<number>;
   /**
    * Hands entries back at once, without counting their delivery: the next `claim` of any consumer gets them,
    * whatever its `minIdleMs`. Only those that are still this consumer's. Returns how many.
    */
   release(ref: GroupRef, consumer: string, ids: readonly string[]): Promise<number>;
-  /** Records failures of pending entries, by entry ID. An entry that is no longer pending gets none. */
-  recordFailures(ref: GroupRef, failures: ReadonlyMap<string, FailureRecord>): Promise<void>;
+  /**
+   * Records failures of pending entries, by entry ID. An entry that is no longer pending gets none. The process that
+   * records has survived them: deliveries of what is this consumer's are counted from 1 again.
+   */
+  recordFailures(
+    ref: GroupRef,
+    consumer: string,
+    failures: ReadonlyMap<string, FailureRecord>,
+  ): Promise<void>;
   /** The recorded failures of these entries. */
   failures(ref: GroupRef, ids: readonly string[]): Promise<Map<string, FailureRecord>>;
   /** Removes a consumer name, if nothing is pending under it, in one step. Returns whether the name is gone. */
@@ -153,6 +205,87 @@ export interface GroupReader {
   /** Answers when the server does. */
   ping(): Promise<void>;
   /** Idempotent, also while a read blocks. */
+  close(): Promise<void>;
+}
+
+/** A pending entry, seen from outside. */
+export interface PendingEntry {
+  readonly id: string;
+  readonly consumer: string;
+  readonly idleMs: number;
+  readonly deliveries: number;
+  /** `null` if none is recorded, or only one of another event under this ID. */
+  readonly failure: FailureRecord | null;
+  /** `null` if the entry no longer stands in its stream. */
+  readonly fields: Readonly<Record<string, string>> | null;
+}
+
+/** What a dead letter carries besides its entry's own fields, each value as text. */
+export interface DeadLetterDetails {
+  readonly dlq_original_id: string;
+  readonly dlq_group: string;
+  readonly dlq_reason: string;
+  readonly dlq_error: string;
+  readonly dlq_deliveries: string;
+  /** ISO 8601, as the next. */
+  readonly dlq_first_delivered_at: string;
+  readonly dlq_dead_lettered_at: string;
+  readonly dlq_consumer: string;
+}
+
+/** A dead letter as it is to stand in its stream. */
+export interface DeadLetterCopy {
+  /** Those of its entry. */
+  readonly fields: Readonly<Record<string, string>>;
+  readonly details: DeadLetterDetails;
+  /** Where it stood, if it did: nothing is added while it stands there. */
+  readonly deadLetterId?: string | undefined;
+}
+
+/** An entry that is to be injected. */
+export interface Injection {
+  readonly fields: Readonly<Record<string, string>>;
+  /** Empty for a redrive of live traffic. */
+  readonly replayId: string;
+  /** Where it was injected before: nothing is added while it stands there. */
+  readonly injectId?: string | undefined;
+  /** The dead letter that this takes the place of, deleted in the same step. */
+  readonly deadLetterId?: string | undefined;
+}
+
+/** The side of those who give entries up and bring them back. Every step is one script, and may be repeated. */
+export interface EntryMover {
+  /**
+   * Looks through one page of the pending list, of what nobody has touched for `minIdleMs`, and returns what waits to be
+   * dead-lettered (its failure is final, or it was handed out `maxDeliveries` times) or stands in its stream no longer.
+   */
+  givenUp(
+    ref: GroupRef,
+    request: {
+      readonly minIdleMs: number;
+      readonly maxDeliveries: number;
+      readonly count: number;
+      readonly cursor?: string | null;
+    },
+  ): Promise<{ readonly entries: readonly PendingEntry[]; readonly cursor: string | null }>;
+  /**
+   * Moves a pending entry to the group's dead letters: the copy, the acknowledgement, the end of its failure record.
+   * Returns the ID of the dead letter, or `null` if that event is no longer pending under this ID.
+   */
+  deadLetter(ref: GroupRef, entry: EntryName, details: DeadLetterDetails): Promise<string | null>;
+  /** Writes again those dead letters that do not stand. Returns the IDs of all, in order. */
+  restore(ref: GroupRef, letters: readonly DeadLetterCopy[]): Promise<string[]>;
+  /** Deletes dead letters, as far as they are of these events. Returns how many. */
+  forget(ref: GroupRef, letters: readonly EntryName[]): Promise<number>;
+  /** Adds entries that only this group reads. Returns their IDs, in order. */
+  inject(ref: GroupRef, entries: readonly Injection[]): Promise<string[]>;
+  /** How many entries are injected and not settled yet. */
+  injectedCount(ref: GroupRef): Promise<number>;
+  /** Acknowledges entries that no longer stand in their stream. Returns how many were pending. */
+  dropVanished(ref: GroupRef, ids: readonly string[]): Promise<number>;
+  /** Removes a consumer name, if nothing is pending under it and it has been idle for so long, in one step. */
+  removeIdleConsumer(ref: GroupRef, consumer: string, minIdleMs: number): Promise<boolean>;
+  ping(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -183,6 +316,10 @@ export interface GroupStatus extends GroupRef {
 export interface StreamObserver {
   stream(stream: string): Promise<StreamStatus>;
   groups(stream: string): Promise<GroupStatus[]>;
+  /** The same of what is injected for one group; `null` if there is nothing of it on the server. */
+  injected(stream: string, group: string): Promise<GroupStatus | null>;
+  /** One page of a pending list, oldest first, with the recorded failures; a full page may not be the last. */
+  pending(ref: GroupRef, after: string | null, count: number): Promise<PendingEntry[]>;
   range(stream: string, from: string, to: string, count: number): Promise<StreamEntry[]>;
   /** The newest entries, oldest of them first. */
   newest(stream: string, count: number): Promise<StreamEntry[]>;
@@ -198,6 +335,7 @@ export interface StreamObserver {
 export interface EventTransport {
   writer(): StreamWriter;
   reader(): GroupReader;
+  mover(): EntryMover;
   observer(): StreamObserver;
   /** Closes all that it gave out. Idempotent. */
   close(): Promise<void>;

@@ -1,6 +1,8 @@
 import { compareEntryIds } from '../entry-id.ts';
 import { TransportClosedError } from '../errors.ts';
+import { placeKey } from '../keys.ts';
 import type { EventTransport, GroupRef } from '../transport.ts';
+import { createMemoryMover } from './mover.ts';
 import { createMemoryObserver } from './observer.ts';
 import { createMemoryReader } from './reader.ts';
 import { addEntry, createState, groupOf, wake, writersOf } from './state.ts';
@@ -46,6 +48,7 @@ export function createMemoryBroker(): MemoryBroker {
     return {
       writer: () => open(() => createMemoryWriter(state)),
       reader: () => open(() => createMemoryReader(state)),
+      mover: () => open(() => createMemoryMover(state)),
       observer: () => open(() => createMemoryObserver(state)),
       async close() {
         closed = true;
@@ -66,8 +69,8 @@ export function createMemoryBroker(): MemoryBroker {
       state.streams.delete(stream);
       wake(state);
     },
-    deleteGroup({ stream, group }) {
-      state.streams.get(stream)?.groups.delete(group);
+    deleteGroup(ref) {
+      state.streams.get(placeKey(ref))?.groups.delete(ref.group);
       wake(state);
     },
     age(ref, ids, idleMs) {

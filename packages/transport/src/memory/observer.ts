@@ -1,23 +1,30 @@
 import { compareEntryIds, issuedAt } from '../entry-id.ts';
-import type { GroupStatus, StreamObserver } from '../transport.ts';
+import { placeKey } from '../keys.ts';
+import type { GroupRef, GroupStatus, PendingEntry, StreamObserver } from '../transport.ts';
 import { openSession } from './session.ts';
-import { failuresOf, type MemoryGroup, type MemoryState, type MemoryStream, rangeOf } from './state.ts';
+import {
+  entryOf,
+  failuresOf,
+  groupOf,
+  type MemoryGroup,
+  type MemoryState,
+  type MemoryStream,
+  rangeOf,
+} from './state.ts';
 
 const FOLLOW_COUNT = 1000;
 
 function groupStatus(
   state: MemoryState,
-  stream: string,
+  ref: GroupRef,
   { entries }: MemoryStream,
-  name: string,
   { pending, consumers, lastDeliveredId }: MemoryGroup,
 ): GroupStatus {
   const now = Date.now();
   const held = [...pending];
   const oldest = held[0];
   return {
-    stream,
-    group: name,
+    ...ref,
     pending: pending.size,
     lag: entries.filter(({ id }) => compareEntryIds(id, lastDeliveredId) > 0).length,
     lastDeliveredId,
@@ -31,10 +38,9 @@ function groupStatus(
       pending: held.filter(([, entry]) => entry.consumer === consumer).length,
       idleMs: now - seenAt,
     })),
-    failed: failuresOf(state, { stream, group: name })
+    failed: failuresOf(state, ref)
       .values()
-      .filter(({ final }) => final)
-      .reduce((count) => count + 1, 0),
+      .filter(({ final }) => final).length,
   };
 }
 
@@ -62,7 +68,31 @@ export function createMemoryObserver(state: MemoryState): StreamObserver {
       session.assertOpen();
       const target = state.streams.get(stream);
       if (target === undefined) return [];
-      return [...target.groups].map(([name, group]) => groupStatus(state, stream, target, name, group));
+      return [...target.groups].map(([group, held]) => groupStatus(state, { stream, group }, target, held));
+    },
+
+    async injected(stream, group) {
+      session.assertOpen();
+      const ref: GroupRef = { stream, group, injected: true };
+      const target = state.streams.get(placeKey(ref));
+      const held = target?.groups.get(group);
+      return target === undefined || held === undefined ? null : groupStatus(state, ref, target, held);
+    },
+
+    async pending(ref, after, count) {
+      session.assertOpen();
+      const now = Date.now();
+      const failures = failuresOf(state, ref);
+      return [...groupOf(state, ref).pending]
+        .filter(([id]) => after === null || compareEntryIds(id, after) > 0)
+        .slice(0, count)
+        .map(([id, { consumer, deliveredAt, deliveries }]): PendingEntry => {
+          const fields = entryOf(state, placeKey(ref), id)?.fields ?? null;
+          const recorded = failures.get(id);
+          const failure = recorded?.eventId === (fields?.event_id ?? '') ? recorded : null;
+          const idleMs = Math.max(0, Math.min(now - deliveredAt, now - issuedAt(id)));
+          return { id, consumer, idleMs, deliveries, failure, fields };
+        });
     },
 
     async range(stream, from, to, count) {

@@ -1,36 +1,45 @@
+import type { StreamEntry } from '../entry.ts';
 import { compareEntryIds } from '../entry-id.ts';
 import { CommandRejectedError } from '../errors.ts';
-import { HANDED_BACK } from '../keys.ts';
-import type { Delivery, FailureRecord, GroupReader, GroupRef } from '../transport.ts';
+import { HANDED_BACK, placeKey } from '../keys.ts';
+import type { Delivery, GroupReader, GroupRef } from '../transport.ts';
 import { openSession } from './session.ts';
 import {
   entryOf,
   failuresOf,
   groupOf,
+  holdsEvent,
+  type MemoryFailures,
   type MemoryGroup,
   type MemoryState,
   type Pending,
+  removeEntry,
   streamOf,
 } from './state.ts';
 
-/** New entries of one stream, which become pending under the consumer's name. */
+/** What a delivery says of where it stood. */
+function standingIn({ stream, injected }: Pick<GroupRef, 'stream' | 'injected'>) {
+  return injected === true ? { stream, injected } : { stream };
+}
+
+/** New entries of one place, which become pending under the consumer's name. */
 function deliver(state: MemoryState, ref: GroupRef, consumer: string, count: number): Delivery[] {
   const group = groupOf(state, ref);
   const now = Date.now();
   group.consumers.set(consumer, now);
   const isNew = (id: string) => compareEntryIds(id, group.lastDeliveredId) > 0;
-  const entries = streamOf(state, ref.stream)
+  const entries = streamOf(state, placeKey(ref))
     .entries.filter(({ id }) => isNew(id))
     .slice(0, count);
   for (const { id } of entries) {
     group.pending.set(id, { consumer, deliveredAt: now, deliveries: 1 });
     group.lastDeliveredId = id;
   }
-  return entries.map((entry) => ({ ...entry, stream: ref.stream, deliveries: 1 }));
+  return entries.map((entry) => ({ ...entry, ...standingIn(ref), deliveries: 1 }));
 }
 
 /** Pending entries in order, after an ID, that nobody has touched for a while. */
-function idleEntries(
+export function idleEntries(
   group: MemoryGroup,
   minIdleMs: number,
   after: string | null,
@@ -44,7 +53,7 @@ function idleEntries(
 }
 
 /** Whether no further attempt will be made. Forgets a record of another event that had the same entry ID. */
-function gaveUp(failures: Map<string, FailureRecord>, id: string, eventId: string): boolean {
+function gaveUp(failures: MemoryFailures, id: string, eventId: string): boolean {
   const record = failures.get(id);
   if (record === undefined) return false;
   if (record.eventId === eventId) return record.final;
@@ -69,50 +78,69 @@ export function createMemoryReader(state: MemoryState): GroupReader {
   const session = openSession(state, 'reader');
 
   return {
-    async ensureGroup({ stream, group }, startId) {
+    async ensureGroup(ref, startId) {
       session.assertOpen();
       if (!/^\d+(-\d+)?$/.test(startId)) {
         throw new CommandRejectedError(
-          `the group ${group} on ${stream} cannot start at ${startId}: give an entry ID, or 0 for the beginning`,
+          `the group ${ref.group} on ${placeKey(ref)} cannot start at ${startId}: give an entry ID, or 0 for the beginning`,
         );
       }
-      const { groups } = streamOf(state, stream);
-      if (groups.has(group)) return 'exists';
+      const { groups } = streamOf(state, placeKey(ref));
+      if (groups.has(ref.group)) return 'exists';
       const lastDeliveredId = startId.includes('-') ? startId : `${startId}-0`;
-      groups.set(group, { lastDeliveredId, pending: new Map(), consumers: new Map() });
+      groups.set(ref.group, { lastDeliveredId, pending: new Map(), consumers: new Map() });
       return 'created';
     },
 
-    read({ group, consumer, streams, count, blockMs }) {
+    read({ group, consumer, from, count, blockMs }) {
       const look = () => {
-        for (const stream of streams) groupOf(state, { stream, group });
-        return streams.flatMap((stream) => deliver(state, { stream, group }, consumer, count));
+        for (const place of from) groupOf(state, { ...place, group });
+        return from.flatMap((place) => deliver(state, { ...place, group }, consumer, count));
       };
       return session.wait(look, blockMs);
     },
 
-    async claim(ref, { consumer, minIdleMs, count, cursor }) {
+    async claim(ref, { consumer, minIdleMs, count, maxDeliveries, withGivenUp, cursor }) {
       session.assertOpen();
       const group = groupOf(state, ref);
       const failures = failuresOf(state, ref);
       const page = idleEntries(group, minIdleMs, cursor ?? null, count);
       const vanished: string[] = [];
       const deliveries: Delivery[] = [];
+      const givenUp: StreamEntry[] = [];
       for (const [id, pending] of page) {
-        const entry = entryOf(state, ref.stream, id);
+        const entry = entryOf(state, placeKey(ref), id);
         if (entry === undefined) {
           group.pending.delete(id);
           failures.delete(id);
           vanished.push(id);
-        } else if (!gaveUp(failures, id, entry.fields.event_id ?? '')) {
-          const claimed = { consumer, deliveredAt: Date.now(), deliveries: pending.deliveries + 1 };
+        } else if (pending.deliveries >= maxDeliveries || gaveUp(failures, id, entry.fields.event_id ?? '')) {
+          if (withGivenUp === true) givenUp.push(entry);
+        } else {
+          const counted = Math.max(pending.deliveries, Math.min(pending.deliveries + 1, 2));
+          const claimed = { consumer, deliveredAt: Date.now(), deliveries: counted };
           group.pending.set(id, claimed);
           group.consumers.set(consumer, claimed.deliveredAt);
-          deliveries.push({ ...entry, stream: ref.stream, deliveries: claimed.deliveries });
+          deliveries.push({ ...entry, ...standingIn(ref), deliveries: counted });
         }
       }
       if (!holds(group, HANDED_BACK)) group.consumers.delete(HANDED_BACK);
-      return { deliveries, vanished, cursor: page.length === count ? (page.at(-1)?.[0] ?? null) : null };
+      return {
+        deliveries,
+        vanished,
+        givenUp,
+        cursor: page.length === count ? (page.at(-1)?.[0] ?? null) : null,
+      };
+    },
+
+    async countDelivery(ref, consumer, id) {
+      session.assertOpen();
+      const [held] = ownEntries(groupOf(state, ref), consumer, [id]);
+      if (held === undefined) return null;
+      const [, pending] = held;
+      pending.deliveries += 1;
+      pending.deliveredAt = Date.now();
+      return pending.deliveries;
     },
 
     async keep(ref, consumer, ids) {
@@ -122,14 +150,17 @@ export function createMemoryReader(state: MemoryState): GroupReader {
       return kept.map(([id]) => id);
     },
 
-    async acknowledge(ref, ids) {
+    async acknowledge(ref, entries) {
       session.assertOpen();
-      const pending = state.streams.get(ref.stream)?.groups.get(ref.group)?.pending;
+      const key = placeKey(ref);
+      const pending = state.streams.get(key)?.groups.get(ref.group)?.pending;
       const failures = failuresOf(state, ref);
       let acknowledged = 0;
-      for (const id of ids) {
+      for (const { id, eventId } of entries) {
+        if (entryOf(state, key, id) !== undefined && !holdsEvent(state, key, id, eventId)) continue;
         failures.delete(id);
         if (pending?.delete(id)) acknowledged += 1;
+        if (ref.injected === true) removeEntry(state, key, id);
       }
       return acknowledged;
     },
@@ -147,26 +178,31 @@ export function createMemoryReader(state: MemoryState): GroupReader {
       return released.length;
     },
 
-    async recordFailures(ref, failures) {
+    async recordFailures(ref, consumer, failures) {
       session.assertOpen();
       const group = groupOf(state, ref);
       const recorded = failuresOf(state, ref);
       for (const [id, record] of failures) {
-        if (group.pending.has(id)) recorded.set(id, { ...record });
+        const pending = group.pending.get(id);
+        if (pending === undefined) continue;
+        recorded.set(id, { ...record });
+        if (pending.consumer === consumer && pending.deliveries > 1) {
+          pending.deliveries = 1;
+          pending.deliveredAt = Date.now();
+        }
       }
     },
 
     async failures(ref, ids) {
       session.assertOpen();
       const recorded = failuresOf(state, ref);
-      return new Map(
-        ids.flatMap((id) => (recorded.has(id) ? [[id, recorded.get(id) as FailureRecord]] : [])),
-      );
+      const found = ids.map((id) => [id, recorded.get(id)] as const);
+      return new Map(found.flatMap(([id, record]) => (record === undefined ? [] : [[id, record]])));
     },
 
     async removeConsumer(ref, consumer) {
       session.assertOpen();
-      const group = state.streams.get(ref.stream)?.groups.get(ref.group);
+      const group = state.streams.get(placeKey(ref))?.groups.get(ref.group);
       // With its group, the name is gone too.
       if (group === undefined) return true;
       if (holds(group, consumer)) return false;

@@ -1,7 +1,7 @@
 import type { StreamEntry } from '../entry.ts';
 import { compareEntryIds, nextEntryId } from '../entry-id.ts';
 import { GroupMissingError } from '../errors.ts';
-import { derivedKeys } from '../keys.ts';
+import { derivedKeys, failurePrefix, placeKey } from '../keys.ts';
 import type { FailureRecord, GroupRef, WriterMark } from '../transport.ts';
 
 /** An entry that was handed out and not acknowledged. */
@@ -65,20 +65,50 @@ export function writersOf(state: MemoryState, stream: string): MemoryWriters {
   return getOrCreate(state.writers, stream, () => ({ marks: new Map(), trimmedTo: null }));
 }
 
-/** The failures of a group, created if they are missing. */
-export function failuresOf(state: MemoryState, ref: GroupRef): Map<string, FailureRecord> {
-  return getOrCreate(
+/** The failures of one place of a group. */
+export interface MemoryFailures {
+  get(id: string): FailureRecord | undefined;
+  set(id: string, record: FailureRecord): void;
+  delete(id: string): void;
+  values(): FailureRecord[];
+}
+
+/** The failures of one place of a group, created if they are missing. */
+export function failuresOf(state: MemoryState, ref: GroupRef): MemoryFailures {
+  const hash = getOrCreate(
     state.failures,
     derivedKeys.failures(ref.stream, ref.group),
     () => new Map<string, FailureRecord>(),
   );
+  const prefix = failurePrefix(ref);
+  return {
+    get: (id) => hash.get(prefix + id),
+    set: (id, record) => void hash.set(prefix + id, record),
+    delete: (id) => void hash.delete(prefix + id),
+    values: () =>
+      [...hash].filter(([id]) => id.startsWith('inject:') === (prefix !== '')).map(([, record]) => record),
+  };
 }
 
 /** @throws GroupMissingError */
-export function groupOf(state: MemoryState, { stream, group }: GroupRef): MemoryGroup {
-  const found = state.streams.get(stream)?.groups.get(group);
-  if (found === undefined) throw new GroupMissingError(group, [stream]);
+export function groupOf(state: MemoryState, ref: GroupRef): MemoryGroup {
+  const found = state.streams.get(placeKey(ref))?.groups.get(ref.group);
+  if (found === undefined) throw new GroupMissingError(ref.group, [placeKey(ref)]);
   return found;
+}
+
+/** Removes an entry. Where it is pending, it stays pending. Returns whether it was there. */
+export function removeEntry(state: MemoryState, stream: string, id: string): boolean {
+  const target = state.streams.get(stream);
+  const at = target?.entries.findIndex((entry) => entry.id === id) ?? -1;
+  if (at >= 0) target?.entries.splice(at, 1);
+  return at >= 0;
+}
+
+/** Whether this entry of this event stands in the stream. */
+export function holdsEvent(state: MemoryState, stream: string, id: string, eventId: string): boolean {
+  const entry = entryOf(state, stream, id);
+  return entry !== undefined && (entry.fields.event_id ?? '') === eventId;
 }
 
 /** The entry of this ID. */

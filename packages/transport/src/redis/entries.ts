@@ -1,4 +1,5 @@
 import type { StreamEntry } from '../entry.ts';
+import type { FailureRecord } from '../transport.ts';
 
 /** An entry as the server replies it: its ID, then names and values in turn. */
 export type RawEntry = readonly [id: string, fields: readonly string[]];
@@ -13,4 +14,9 @@ export function pairs<Value>(flat: readonly Value[]): Record<string, Value> {
 /** Turns replied entries into entries. */
 export function toEntries(raw: readonly RawEntry[] | null): StreamEntry[] {
   return (raw ?? []).map(([id, fields]) => ({ id, fields: pairs(fields) }));
+}
+
+/** Reads a recorded failure; `null` if there is none. */
+export function parseFailure(json: string | null): FailureRecord | null {
+  return json === null || json === '' ? null : (JSON.parse(json) as FailureRecord);
 }

@@ -1,11 +1,12 @@
 import type { Redis } from 'ioredis';
 import { issuedAt } from '../entry-id.ts';
-import { derivedKeys } from '../keys.ts';
-import type { FailureRecord, GroupStatus, StreamObserver, WriterMark } from '../transport.ts';
+import { derivedKeys, failurePrefix, placeKey } from '../keys.ts';
+import type { GroupRef, GroupStatus, PendingEntry, StreamObserver, WriterMark } from '../transport.ts';
 import type { Connection } from './connection.ts';
-import { pairs, type RawEntry, toEntries } from './entries.ts';
+import { pairs, parseFailure, type RawEntry, toEntries } from './entries.ts';
 import { parseMark, TRIMMED } from './marks.ts';
 import { isStreamMissing } from './replies.ts';
+import type { RunScript } from './scripts.ts';
 
 type Info = readonly (string | number | null)[];
 type Pending = [id: string, consumer: string, idleMs: number, deliveries: number];
@@ -26,33 +27,54 @@ function idleMsOf(pending: Pending | undefined, nowMs: number): number | null {
   return Math.max(0, Math.min(idleMs, nowMs - issuedAt(id)));
 }
 
-async function groupStatus(redis: Redis, stream: string, info: Info): Promise<GroupStatus> {
-  const { name, pending, lag, 'last-delivered-id': lastDeliveredId } = pairs(info);
-  const group = String(name);
-  const [consumers, oldest, [seconds], failures] = await Promise.all([
-    redis.xinfo('CONSUMERS', stream, group) as Promise<Info[]>,
-    redis.xpending(stream, group, '-', '+', 1) as Promise<Pending[]>,
-    redis.time(),
-    redis.hvals(derivedKeys.failures(stream, group)),
-  ]);
-  return {
-    stream,
-    group,
-    pending: Number(pending),
-    // Servers before 7.0 do not report it, and later ones not after entries were deleted.
-    lag: lag === undefined || lag === null ? null : Number(lag),
-    lastDeliveredId: String(lastDeliveredId),
-    oldestPendingIdleMs: idleMsOf(oldest[0], Number(seconds) * 1000),
-    consumers: consumers.map((consumer) => {
-      const { name: consumerName, pending: held, idle } = pairs(consumer);
-      return { name: String(consumerName), pending: Number(held), idleMs: Number(idle) };
-    }),
-    failed: failures.filter((json) => (JSON.parse(json) as FailureRecord).final).length,
-  };
-}
-
 /** The read-only side. `follow` blocks `blocking`, so everything else goes through `commands`; it closes both. */
-export function createRedisObserver(commands: Connection, blocking: Connection): StreamObserver {
+export function createRedisObserver(
+  commands: Connection,
+  blocking: Connection,
+  run: RunScript,
+): StreamObserver {
+  async function countFailed(redis: Redis, ref: GroupRef): Promise<number> {
+    let failed = 0;
+    let cursor = '0';
+    do {
+      const keys = [derivedKeys.failures(ref.stream, ref.group)];
+      const found = await run<[string, number]>(redis, 'count-failed', keys, [cursor, failurePrefix(ref)]);
+      cursor = found[0];
+      failed += found[1];
+    } while (cursor !== '0');
+    return failed;
+  }
+
+  async function groupStatus(redis: Redis, ref: GroupRef, info: Info): Promise<GroupStatus> {
+    const { pending, lag, 'last-delivered-id': lastDeliveredId } = pairs(info);
+    const key = placeKey(ref);
+    const [consumers, oldest, [seconds], failed] = await Promise.all([
+      redis.xinfo('CONSUMERS', key, ref.group) as Promise<Info[]>,
+      redis.xpending(key, ref.group, '-', '+', 1) as Promise<Pending[]>,
+      redis.time(),
+      countFailed(redis, ref),
+    ]);
+    return {
+      ...ref,
+      pending: Number(pending),
+      // Servers before 7.0 do not report it, and later ones not after entries were deleted.
+      lag: lag === undefined || lag === null ? null : Number(lag),
+      lastDeliveredId: String(lastDeliveredId),
+      oldestPendingIdleMs: idleMsOf(oldest[0], Number(seconds) * 1000),
+      consumers: consumers.map((consumer) => {
+        const { name: consumerName, pending: held, idle } = pairs(consumer);
+        return { name: String(consumerName), pending: Number(held), idleMs: Number(idle) };
+      }),
+      failed,
+    };
+  }
+
+  /** The groups of a key, or none if there is no such key. */
+  async function groupInfos(redis: Redis, key: string): Promise<Map<string, Info>> {
+    const infos = (await redis.xinfo('GROUPS', key)) as Info[];
+    return new Map(infos.map((info) => [String(pairs(info).name), info]));
+  }
+
   return {
     stream(stream) {
       return commands.call(async (redis) => {
@@ -78,13 +100,52 @@ export function createRedisObserver(commands: Connection, blocking: Connection):
     async groups(stream) {
       try {
         return await commands.call(async (redis) => {
-          const groups = (await redis.xinfo('GROUPS', stream)) as Info[];
-          return Promise.all(groups.map((info) => groupStatus(redis, stream, info)));
+          const infos = await groupInfos(redis, stream);
+          return Promise.all([...infos].map(([group, info]) => groupStatus(redis, { stream, group }, info)));
         });
       } catch (error) {
         if (isStreamMissing(error)) return [];
         throw error;
       }
+    },
+
+    async injected(stream, group) {
+      const ref: GroupRef = { stream, group, injected: true };
+      try {
+        return await commands.call(async (redis) => {
+          const info = (await groupInfos(redis, placeKey(ref))).get(group);
+          return info === undefined ? null : groupStatus(redis, ref, info);
+        });
+      } catch (error) {
+        if (isStreamMissing(error)) return null;
+        throw error;
+      }
+    },
+
+    async pending(ref, after, count) {
+      const key = placeKey(ref);
+      return commands.call(
+        async (redis) => {
+          const from = after === null ? '-' : `(${after}`;
+          const page = (await redis.xpending(key, ref.group, from, '+', count)) as Pending[];
+          if (page.length === 0) return [];
+          const prefix = failurePrefix(ref);
+          const [[seconds], failures, entries] = await Promise.all([
+            redis.time(),
+            redis.hmget(derivedKeys.failures(ref.stream, ref.group), ...page.map(([id]) => prefix + id)),
+            Promise.all(page.map(([id]) => redis.xrange(key, id, id))),
+          ]);
+          return page.map((pending, index): PendingEntry => {
+            const [id, consumer, , deliveries] = pending;
+            const fields = toEntries(entries[index] ?? null)[0]?.fields ?? null;
+            const failure = parseFailure(failures[index] ?? null);
+            const isOfThisEvent = failure?.eventId === (fields?.event_id ?? '');
+            const idleMs = idleMsOf(pending, Number(seconds) * 1000) ?? 0;
+            return { id, consumer, idleMs, deliveries, failure: isOfThisEvent ? failure : null, fields };
+          });
+        },
+        { scope: { group: ref.group, streams: [key] } },
+      );
     },
 
     async range(stream, from, to, count) {

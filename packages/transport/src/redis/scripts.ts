@@ -3,8 +3,15 @@ import type { Redis } from 'ioredis';
 
 const NAMES = [
   'acknowledge',
+  'add-once',
   'append',
   'claim',
+  'count-delivery',
+  'count-failed',
+  'dead-letter',
+  'drop-vanished',
+  'forget',
+  'given-up',
   'inspect',
   'keep',
   'record-failures',

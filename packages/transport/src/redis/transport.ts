@@ -1,6 +1,7 @@
 import { TransportClosedError } from '../errors.ts';
 import type { EventTransport } from '../transport.ts';
 import { type Connection, type ConnectionSettings, openConnection } from './connection.ts';
+import { createRedisMover } from './mover.ts';
 import { createRedisObserver } from './observer.ts';
 import { createRedisReader } from './reader.ts';
 import { loadScripts } from './scripts.ts';
@@ -48,7 +49,8 @@ export function createRedisTransport(options: RedisTransportOptions): EventTrans
   return {
     writer: () => createRedisWriter(open('writer'), run),
     reader: () => createRedisReader(open('reader'), open('blocking-reader'), run),
-    observer: () => createRedisObserver(open('observer'), open('follower')),
+    mover: () => createRedisMover(open('mover'), run),
+    observer: () => createRedisObserver(open('observer'), open('follower'), run),
     async close() {
       closed = true;
       await Promise.all([...connections].map((connection) => connection.close()));

@@ -1,0 +1,115 @@
+import { derivedKeys, placeKey } from '../keys.ts';
+import type { EntryMover, GroupRef, PendingEntry } from '../transport.ts';
+import { idleEntries } from './reader.ts';
+import { openSession } from './session.ts';
+import {
+  addEntry,
+  entryOf,
+  failuresOf,
+  groupOf,
+  holdsEvent,
+  type MemoryState,
+  removeEntry,
+  streamOf,
+} from './state.ts';
+
+/** The side of those who move entries, in memory. */
+export function createMemoryMover(state: MemoryState): EntryMover {
+  const session = openSession(state, 'mover');
+  const letters = ({ stream, group }: GroupRef) => derivedKeys.deadLetters(stream, group);
+
+  /** The ID under which an entry of the event stands: the one it may have, or a new one. */
+  function addOnce(key: string, id: string | undefined, fields: Readonly<Record<string, string>>): string {
+    if (id !== undefined && holdsEvent(state, key, id, fields.event_id ?? '')) return id;
+    return addEntry(state, key, fields);
+  }
+
+  function removeOf(key: string, id: string, eventId: string): boolean {
+    return holdsEvent(state, key, id, eventId) && removeEntry(state, key, id);
+  }
+
+  return {
+    async givenUp(ref, { minIdleMs, maxDeliveries, count, cursor }) {
+      session.assertOpen();
+      const now = Date.now();
+      const failures = failuresOf(state, ref);
+      const page = idleEntries(groupOf(state, ref), minIdleMs, cursor ?? null, count);
+      const entries = page.flatMap(([id, { consumer, deliveredAt, deliveries }]): PendingEntry[] => {
+        const fields = entryOf(state, placeKey(ref), id)?.fields ?? null;
+        const recorded = failures.get(id);
+        const failure = recorded?.eventId === (fields?.event_id ?? '') ? recorded : null;
+        const isGivenUp = fields === null || deliveries >= maxDeliveries || failure?.final === true;
+        return isGivenUp ? [{ id, consumer, idleMs: now - deliveredAt, deliveries, failure, fields }] : [];
+      });
+      return { entries, cursor: page.length === count ? (page.at(-1)?.[0] ?? null) : null };
+    },
+
+    async deadLetter(ref, { id, eventId }, details) {
+      session.assertOpen();
+      const key = placeKey(ref);
+      const { pending } = groupOf(state, ref);
+      const entry = entryOf(state, key, id);
+      if (!pending.has(id) || entry === undefined || !holdsEvent(state, key, id, eventId)) return null;
+      const { replay_id: replayId = '', ...fields } = entry.fields;
+      const letter = { ...fields, ...(replayId !== '' && { replay_id: replayId }), ...details };
+      const letterId = addEntry(state, letters(ref), letter);
+      pending.delete(id);
+      failuresOf(state, ref).delete(id);
+      if (ref.injected === true) removeEntry(state, key, id);
+      return letterId;
+    },
+
+    async restore(ref, copies) {
+      session.assertOpen();
+      return copies.map(({ fields, details, deadLetterId }) =>
+        addOnce(letters(ref), deadLetterId, { ...fields, ...details }),
+      );
+    },
+
+    async forget(ref, entries) {
+      session.assertOpen();
+      return entries.filter(({ id, eventId }) => removeOf(letters(ref), id, eventId)).length;
+    },
+
+    async inject(ref, entries) {
+      session.assertOpen();
+      const key = placeKey({ ...ref, injected: true });
+      return entries.map(({ fields, replayId, injectId, deadLetterId }) => {
+        const id = addOnce(key, injectId, { ...fields, replay_id: replayId });
+        if (deadLetterId !== undefined) removeOf(letters(ref), deadLetterId, fields.event_id ?? '');
+        return id;
+      });
+    },
+
+    async injectedCount(ref) {
+      session.assertOpen();
+      return streamOf(state, placeKey({ ...ref, injected: true })).entries.length;
+    },
+
+    async dropVanished(ref, ids) {
+      session.assertOpen();
+      const { pending } = groupOf(state, ref);
+      return ids.filter((id) => {
+        if (entryOf(state, placeKey(ref), id) !== undefined) return false;
+        failuresOf(state, ref).delete(id);
+        return pending.delete(id);
+      }).length;
+    },
+
+    async removeIdleConsumer(ref, consumer, minIdleMs) {
+      session.assertOpen();
+      const { pending, consumers } = groupOf(state, ref);
+      const seenAt = consumers.get(consumer);
+      const isHolding = pending.values().some((entry) => entry.consumer === consumer);
+      if (isHolding || (seenAt !== undefined && Date.now() - seenAt < minIdleMs)) return false;
+      consumers.delete(consumer);
+      return true;
+    },
+
+    async ping() {
+      session.assertOpen();
+    },
+
+    close: () => session.close(),
+  };
+}
