@@ -109,6 +109,72 @@ export interface InboxLeasesTable {
   expires_at: Timestamp;
 }
 
+/** The groups whose inbox is in this database. */
+export interface InboxGroupsTable {
+  consumer_group: string;
+  on_dead_letter: 'continue' | 'hold';
+  max_deliveries: number;
+  claim_idle_ms: number;
+  seen_at: Generated<Date>;
+}
+
+/** One row per event that a group gave up; the migration says what its states mean. */
+export interface DeadLettersTable {
+  consumer_group: string;
+  event_id: string;
+  replay_id: Generated<string>;
+  occurred_at: Timestamp;
+  state: Generated<'dead' | 'redriving' | 'done' | 'discarded'>;
+  kind: string;
+  reason: string;
+  error: string;
+  stack: string;
+  fingerprint: string;
+  attempts: number;
+  history: JSONColumnType<{ at: number; consumer: string; error: string }[]>;
+  deliveries: number;
+  consumer: string;
+  first_delivered_at: Timestamp;
+  dead_at: Generated<Date>;
+  behind: string | null;
+  stream: string;
+  stream_id: string;
+  fields: JSONColumnType<Record<string, string>>;
+  source: string;
+  position: BigInt64 | null;
+  event_type: string;
+  aggregate_type: string;
+  aggregate_id: string;
+  tenant_id: string;
+  trace_id: string;
+  redrives: Generated<number>;
+  redriven_at: Timestamp | null;
+  resolved_at: Timestamp | null;
+  dlq_id: string | null;
+  inject_id: string | null;
+}
+
+/** What operators did. */
+export interface OperatorActionsTable {
+  id: Generated<string>;
+  at: Generated<Date>;
+  operator: string;
+  action: string;
+  consumer_group: string | null;
+  reason: string | null;
+  events: Generated<number>;
+  details: JSONColumnType<Record<string, unknown>, string | undefined>;
+}
+
+/** To which events they did it. */
+export interface OperatorActionEventsTable {
+  action_id: string;
+  consumer_group: string;
+  event_id: string;
+  replay_id: Generated<string>;
+  details: JSONColumnType<Record<string, unknown>> | null;
+}
+
 /** Every topic of the bus. */
 export interface TopicsTable {
   name: string;
@@ -126,6 +192,21 @@ export interface ConsumerGroupsTable {
   policy: JSONColumnType<Record<string, unknown>>;
   registered_at: Generated<Date>;
   seen_at: Generated<Date>;
+  paused_at: Timestamp | null;
+  paused_by: string | null;
+  pause_reason: string | null;
+}
+
+/** The runners of groups that are alive. */
+export interface GroupRunnersTable {
+  consumer_group: string;
+  runner: string;
+  events: string[];
+  circuit: Generated<'closed' | 'open' | 'half-open'>;
+  circuit_since: Timestamp | null;
+  circuit_error: string | null;
+  started_at: Generated<Date>;
+  seen_at: Generated<Date>;
 }
 
 /** All tables of the bus. An application's own schema may extend it. */
@@ -139,6 +220,11 @@ export interface BusDatabase {
   inbox_events: InboxEventsTable;
   inbox_positions: InboxPositionsTable;
   inbox_leases: InboxLeasesTable;
+  inbox_groups: InboxGroupsTable;
+  dead_letters: DeadLettersTable;
+  operator_actions: OperatorActionsTable;
+  operator_action_events: OperatorActionEventsTable;
   topics: TopicsTable;
   consumer_groups: ConsumerGroupsTable;
+  group_runners: GroupRunnersTable;
 }

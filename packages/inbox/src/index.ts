@@ -1,4 +1,17 @@
+export { findBlockers } from './dead-letters/blockers.ts';
+export { type GiveUpEnd, giveUp } from './dead-letters/give-up.ts';
+export { type Letter, type LetterAttempt, rememberedAttempts } from './dead-letters/letter.ts';
+export {
+  type LetterKey,
+  loadRedriving,
+  noteInjected,
+  type RedrivingCursor,
+  type RedrivingLetter,
+  streamsRedriving,
+} from './dead-letters/redriving.ts';
+export { reviveDead } from './dead-letters/revive.ts';
 export { beginHandling, type InboxKey, type InboxRow, recordHandled, settleOutcome } from './handled.ts';
+export { type InboxGroup, loadInboxGroups, registerInboxGroup } from './inbox-groups.ts';
 export { ensureInboxPartitions } from './inbox-partitions.ts';
 export {
   acquireLease,

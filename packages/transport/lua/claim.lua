@@ -7,7 +7,7 @@
 -- ARGV[7] deliveries from which on an entry is left alone   ARGV[8] '1' to report what is left alone
 --
 -- Replies {cursor or '', {vanished ID...}, {{ID, deliveries, {field, value...}}...}, {{ID, {field, value...}}...}}:
--- claimed, then left alone. A cursor means that there may be more behind this page, also when nothing on it was claimed.
+-- claimed, with this delivery among theirs, then left alone. A cursor means that there may be more behind this page, also when nothing on it was claimed.
 --
 -- One script, because between a look at the list and the claim another consumer could keep or acknowledge an
 -- entry, and because what was deleted from the stream is reported differently by each server version (6.2 hands
@@ -53,9 +53,9 @@ for _, pending in ipairs(page) do
   elseif deliveries >= max_deliveries or failed_for_good(id, entry[2]) then
     if with_given_up then given_up[#given_up + 1] = { id, entry[2] } end
   else
-    deliveries = math.max(deliveries, math.min(deliveries + 1, 2))
-    redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', deliveries, 'JUSTID')
-    claimed[#claimed + 1] = { id, deliveries, entry[2] }
+    local counted = deliveries < 2 and deliveries + 1 or deliveries
+    redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', counted, 'JUSTID')
+    claimed[#claimed + 1] = { id, deliveries + 1, entry[2] }
   end
 end
 

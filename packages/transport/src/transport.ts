@@ -69,7 +69,7 @@ export interface Delivery extends StreamEntry {
   readonly stream: string;
   /** Present if it did not stand in the stream, but was injected for this group only. */
   readonly injected?: true;
-  /** How often this entry was handed out, this time included; see {@link GroupReader.claim} for what counts. */
+  /** How often this entry was handed out, this time included, whether it is counted yet or not. */
   readonly deliveries: number;
 }
 
@@ -96,6 +96,8 @@ export interface FailureRecord {
   readonly attempts: number;
   /** No further attempt will be made: the entry waits to be dead-lettered. */
   readonly final: boolean;
+  /** What kind of failure it is, in a word. */
+  readonly kind: string;
   readonly reason: string;
   /** Name and message of the last error. */
   readonly error: string;
@@ -157,8 +159,8 @@ export interface GroupReader {
    * those that wait to be dead-lettered: their failure record is `final`, or they have been handed out
    * `maxDeliveries` times.
    *
-   * A delivery is counted up to the second. Whoever then dies again with an entry in hand may have died of any of them:
-   * from there on each is to be handled alone, and {@link GroupReader.countDelivery} counts when that begins.
+   * Deliveries are counted here up to the second. A process that died with entries in hand may have died of any of
+   * them: what comes a third time is to be handled alone, and {@link GroupReader.countDelivery} counts when that begins.
    */
   claim(
     ref: GroupRef,

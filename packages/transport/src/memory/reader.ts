@@ -117,11 +117,11 @@ export function createMemoryReader(state: MemoryState): GroupReader {
         } else if (pending.deliveries >= maxDeliveries || gaveUp(failures, id, entry.fields.event_id ?? '')) {
           if (withGivenUp === true) givenUp.push(entry);
         } else {
-          const counted = Math.max(pending.deliveries, Math.min(pending.deliveries + 1, 2));
+          const counted = pending.deliveries < 2 ? pending.deliveries + 1 : pending.deliveries;
           const claimed = { consumer, deliveredAt: Date.now(), deliveries: counted };
           group.pending.set(id, claimed);
           group.consumers.set(consumer, claimed.deliveredAt);
-          deliveries.push({ ...entry, ...standingIn(ref), deliveries: counted });
+          deliveries.push({ ...entry, ...standingIn(ref), deliveries: pending.deliveries + 1 });
         }
       }
       if (!holds(group, HANDED_BACK)) group.consumers.delete(HANDED_BACK);
