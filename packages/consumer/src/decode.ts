@@ -10,12 +10,12 @@ import type { ConsumerDefinition, ResolvedHandling } from './define-consumer.ts'
 /**
  * What a delivery is to a consumer.
  * - `event`: decoded, with its handler.
- * - `ignored`: a type without a handler here; it leaves no trace.
+ * - `unhandled`: a type without a handler here; it leaves no trace.
  * - `undecodable`: no retry can mend it.
  */
 export type Decoded =
   | { readonly kind: 'event'; readonly event: ReceivedEvent; readonly handling: ResolvedHandling }
-  | { readonly kind: 'ignored' }
+  | { readonly kind: 'unhandled'; readonly eventType: string }
   | { readonly kind: 'undecodable'; readonly error: UndecodableEventError };
 
 /** Reads a delivery. */
@@ -29,10 +29,13 @@ export function decodeDelivery(
     const handling = consumer.handlings.get(entry.eventType);
     if (handling === undefined) {
       const known = catalog.latest(entry.eventType) !== undefined;
-      if (known || consumer.unknownEvents === 'skip') return { kind: 'ignored' };
+      if (known || consumer.unknownEvents === 'skip')
+        return { kind: 'unhandled', eventType: entry.eventType };
     }
     const event = catalog.decode(entry);
-    return handling === undefined ? { kind: 'ignored' } : { kind: 'event', event, handling };
+    return handling === undefined
+      ? { kind: 'unhandled', eventType: entry.eventType }
+      : { kind: 'event', event, handling };
   } catch (error) {
     if (error instanceof UndecodableEventError) return { kind: 'undecodable', error };
     throw error;

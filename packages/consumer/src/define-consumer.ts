@@ -19,6 +19,17 @@ export interface ConsumerOptions<DB = BusDatabase> {
   readonly startFrom?: 'beginning' | 'now';
   /** Default: 5 attempts, `exponential('1s', { max: '5m' })`. */
   readonly retry?: Partial<RetryPolicy>;
+  /**
+   * Ordered groups: whether an aggregate's later events go on after a dead letter (`continue`, the default), or wait
+   * behind it (`hold`), as dead letters themselves, until it is redriven or discarded.
+   */
+  readonly onDeadLetter?: 'continue' | 'hold';
+  /**
+   * When handlers of so many different aggregates fail in a row, something that all need is taken to be down: nothing
+   * is started for a while, single events are tried, and no attempt counts until they succeed. Default 10; `false`
+   * turns it off.
+   */
+  readonly circuitBreaker?: { readonly aggregates: number } | false;
   /** How long a handler may take. Default `30s`. */
   readonly timeout?: Duration;
   /** How long after it entered the stream an event may be deferred with `retryAfter` at no cost. Default `1d`. */
@@ -60,12 +71,21 @@ export interface ConsumerDefinition {
   readonly batchSize: number;
   readonly unknownEvents: 'skip' | 'dead-letter';
   readonly maxDeferralMs: number;
+  readonly onDeadLetter: 'continue' | 'hold';
+  /** How often an entry is handed out before its processes are taken to have died of it. */
+  readonly maxDeliveries: number;
+  /** Aggregates that must fail in a row; 0: never. */
+  readonly circuitThreshold: number;
+  /** The types of the handled events. */
+  readonly events: readonly string[];
   /** By event type. */
   readonly handlings: ReadonlyMap<string, ResolvedHandling>;
   /** Registered with the group, for operators to see. */
   readonly policy: Readonly<Record<string, unknown>>;
 }
 
+// The first two times a process dies it may have died of any event it held: only the third tells.
+const fewestDeliveries = 3;
 const defaultRetry: RetryPolicy = { maxAttempts: 5, backoff: exponential('1s', { max: '5m' }) };
 
 /**
@@ -91,6 +111,7 @@ function resolveConsumer<DB>(options: ConsumerOptions<DB>): ConsumerDefinition {
   const { group, ordering = 'none', startFrom = 'beginning', transaction = 'event' } = options;
   const { unknownEvents = 'dead-letter', timeout = '30s', maxDeferral = '1d', handlers } = options;
   const { concurrency = transaction === 'batch' ? 2 : 16, batchSize = 100 } = options;
+  const { onDeadLetter = 'continue', circuitBreaker = { aggregates: 10 } } = options;
   const retry = { ...defaultRetry, ...options.retry };
 
   const checks = createChecks();
@@ -99,6 +120,11 @@ function resolveConsumer<DB>(options: ConsumerOptions<DB>): ConsumerDefinition {
   checks.oneOf('startFrom', startFrom, ['beginning', 'now']);
   checks.oneOf('transaction', transaction, ['event', 'batch']);
   checks.oneOf('unknownEvents', unknownEvents, ['skip', 'dead-letter']);
+  checks.oneOf('onDeadLetter', onDeadLetter, ['continue', 'hold']);
+  if (onDeadLetter === 'hold' && ordering !== 'aggregate') {
+    checks.fault("onDeadLetter: 'hold' has a meaning only with ordering: 'aggregate'");
+  }
+  if (circuitBreaker !== false) checks.count('circuitBreaker.aggregates', circuitBreaker.aggregates, 10_000);
   checks.count('concurrency', concurrency, 1_000);
   checks.count('batchSize', batchSize, 5_000);
   if (options.batchSize !== undefined && transaction !== 'batch') {
@@ -136,6 +162,13 @@ function resolveConsumer<DB>(options: ConsumerOptions<DB>): ConsumerDefinition {
     batchSize,
     unknownEvents,
     maxDeferralMs,
+    onDeadLetter,
+    maxDeliveries: Math.max(
+      fewestDeliveries,
+      ...[...handlings.values()].map((handling) => handling.retry.maxAttempts),
+    ),
+    circuitThreshold: circuitBreaker === false ? 0 : circuitBreaker.aggregates,
+    events: Object.freeze([...handlings.keys()]),
     handlings,
     policy: Object.freeze({
       transaction,
@@ -143,6 +176,8 @@ function resolveConsumer<DB>(options: ConsumerOptions<DB>): ConsumerDefinition {
       ...(transaction === 'batch' && { batchSize }),
       timeout,
       maxAttempts: retry.maxAttempts,
+      onDeadLetter,
+      circuitBreaker,
       unknownEvents,
       events: [...handlings.keys()],
     }),

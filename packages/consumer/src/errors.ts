@@ -32,6 +32,18 @@ export class DeadLetterRequestedError extends Error {
   readonly code = 'dead_letter_requested';
 }
 
+/** An earlier event of the aggregate is dead, and the group holds the later ones until that one is redriven or discarded. */
+export class HeldBehindDeadLetterError extends Error {
+  override readonly name = 'HeldBehindDeadLetterError';
+  readonly code = 'held_behind_dead_letter';
+  readonly behind: string;
+
+  constructor(behind: string) {
+    super(`waits behind the dead letter ${behind} of its aggregate`);
+    this.behind = behind;
+  }
+}
+
 /** A handler asked to be called again later; the message is its reason. */
 export class RetryRequestedError extends Error {
   override readonly name = 'RetryRequestedError';

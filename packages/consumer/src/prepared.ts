@@ -19,7 +19,7 @@ export function prepare(
   logger: Logger,
   { work, event, handling }: Pick<Prepared, 'work' | 'event' | 'handling'>,
 ): Prepared {
-  const { group, ordering } = consumer;
+  const { group, ordering, onDeadLetter } = consumer;
   const { delivery, attempt, lease } = work;
   const replayId = event.replay?.id ?? '';
   let child: Logger | undefined;
@@ -36,6 +36,8 @@ export function prepare(
   };
   const idempotencyKey = [group, event.id, ...(event.replay ? [replayId] : [])].join(':');
   const { source, aggregateType, aggregateId, position } = event;
+  const injected = delivery.injected === true;
+  const place = { source, aggregateType, aggregateId, position };
   const member: Member = {
     row: {
       group,
@@ -46,9 +48,10 @@ export function prepare(
       streamId: delivery.id,
       attempt,
     },
-    // A replay goes through history again, in an order of its own.
-    ...(ordering === 'aggregate' &&
-      !event.replay && { position: { source, aggregateType, aggregateId, position } }),
+    // Replays and redrives go through history again, in an order of their own.
+    ...(ordering === 'aggregate' && !injected && !event.replay && { position: place }),
+    ...(onDeadLetter === 'hold' && !event.replay && { heldBy: place }),
+    injected,
     ...(lease && { lease }),
     aggregate: `${aggregateType} ${aggregateId}`,
     timeoutMs: handling.timeoutMs,

@@ -66,6 +66,8 @@ function outcomeOf(settlement: Settlement): string {
       return settlement.how;
     case 'failed':
       return settlement.reason === 'retry-after' ? 'deferred' : 'retry';
+    case 'unhandled':
+      return 'skipped';
     case 'held-back':
     case 'given-up':
       return settlement.kind;

@@ -1,5 +1,5 @@
 import type { ConsumerDefinition, ResolvedHandling } from './define-consumer.ts';
-import { DeadLetterRequestedError, RetryRequestedError } from './errors.ts';
+import { DeadLetterRequestedError, HeldBehindDeadLetterError, RetryRequestedError } from './errors.ts';
 import type { HandlerOutcome } from './outcome.ts';
 import type { Settlement, Work } from './settlement.ts';
 import type { EventEnd } from './transaction/event-transaction.ts';
@@ -22,6 +22,8 @@ export function settle(end: EventEnd, context: SettleContext): Settlement {
       return { kind: 'interrupted', cause: end.cause, error: end.error };
     case 'conflict':
       return settleFailure('error', end.error, context);
+    case 'held':
+      return settleHeld(end.behind);
     case 'failed':
       return settleFailure(end.reason, end.error, context);
     case 'declined':
@@ -36,7 +38,7 @@ function settleDeclined(
   const { reason } = outcome;
   if (outcome.kind === 'dead-letter') {
     const error = new DeadLetterRequestedError(reason);
-    return { kind: 'given-up', reason: `dead-lettered by its handler: ${reason}`, error };
+    return { kind: 'given-up', why: 'declined', reason: `dead-lettered by its handler: ${reason}`, error };
   }
   const error = new RetryRequestedError(reason);
   const { delayMs } = outcome;
@@ -49,6 +51,11 @@ function settleDeclined(
     : settlement;
 }
 
+function settleHeld(behind: string): Settlement {
+  const error = new HeldBehindDeadLetterError(behind);
+  return { kind: 'given-up', why: 'held', reason: error.message, error };
+}
+
 function settleFailure(
   reason: 'error' | 'timeout' | 'retry-after',
   error: unknown,
@@ -56,7 +63,8 @@ function settleFailure(
 ): Settlement {
   const { maxAttempts, backoff } = handling.retry;
   if (work.attempt >= maxAttempts) {
-    return { kind: 'given-up', reason: `attempts used up: ${work.attempt} of ${maxAttempts} failed`, error };
+    const used = `attempts used up: ${work.attempt} of ${maxAttempts} failed`;
+    return { kind: 'given-up', why: 'attempts', reason: used, error };
   }
   return { kind: 'failed', counted: true, reason, error, delayMs: backoff(work.attempt) };
 }

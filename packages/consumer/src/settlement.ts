@@ -20,7 +20,8 @@ export interface Work {
  * - `settled`: the inbox says so (handled now, skipped, or handled before): acknowledge it.
  * - `failed`: the handler threw, timed out or asked to try later: the attempt counts (`counted`), try again after `delayMs`.
  * - `held-back`: an earlier event of its aggregate has to be handled first: nothing counts, it keeps its place.
- * - `given-up`: no retry can mend it, or the attempts are used up: record it, leave it pending, hold nobody back.
+ * - `given-up`: no retry can mend it, or the attempts are used up: record it, and leave it to be dead-lettered.
+ * - `unhandled`: this consumer has no handler for its type; `eventType` is what another runner's may handle.
  * - `interrupted`: not the event's fault (shutdown, database away, lease lost): nothing counts, hand it back or try again.
  */
 export type Settlement =
@@ -33,7 +34,14 @@ export type Settlement =
       readonly delayMs: number;
     }
   | { readonly kind: 'held-back'; readonly behind: string }
-  | { readonly kind: 'given-up'; readonly reason: string; readonly error: unknown }
+  | {
+      readonly kind: 'given-up';
+      /** `held`: an earlier event of its aggregate is dead, and the group holds the later ones. */
+      readonly why: 'attempts' | 'declined' | 'undecodable' | 'held';
+      readonly reason: string;
+      readonly error: unknown;
+    }
+  | { readonly kind: 'unhandled'; readonly eventType: string }
   | {
       readonly kind: 'interrupted';
       readonly cause: 'shutdown' | 'database' | 'fenced';
@@ -46,4 +54,6 @@ export interface Dispatcher {
   handle(work: Work, signal: AbortSignal): Promise<Settlement>;
   /** Handles several deliveries in one transaction (`transaction: 'batch'`); one settlement per work, in order. */
   handleTogether(works: readonly Work[], signal: AbortSignal): Promise<Settlement[]>;
+  /** Whether a delivery is settled by now, without handling it. */
+  isSettled(work: Work): Promise<boolean>;
 }

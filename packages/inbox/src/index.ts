@@ -23,3 +23,4 @@ export {
   renewLease,
 } from './leases.ts';
 export { type AggregatePosition, type Inversion, recordPositions } from './positions.ts';
+export { isSettled } from './settled.ts';

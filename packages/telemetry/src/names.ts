@@ -107,6 +107,8 @@ export const metricNames = {
   claimedEntries: 'bus.consumer.claimed',
   /** Gauge: events held by a runner, in handlers or waiting in lanes. */
   heldEvents: 'bus.consumer.held',
+  /** Gauge: 1 while the circuit of a runner is not closed. */
+  circuitOpen: 'bus.consumer.circuit_open',
   /** Gauge: entries in a stream that a group has not read. */
   streamLag: 'bus.stream.lag',
   /** Gauge: 1 where the lag cannot be told, because the server does not say or entries were lost. */

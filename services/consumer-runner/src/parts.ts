@@ -1,5 +1,10 @@
 import type { ConsumerDefinition } from '@event-bus/consumer';
-import { createDispatcher, createGroupRunner, createLeaseStore } from '@event-bus/consumer/runner';
+import {
+  createDispatcher,
+  createGroupRunner,
+  createLeaseStore,
+  createSolitude,
+} from '@event-bus/consumer/runner';
 import { platformCatalog } from '@event-bus/contracts';
 import { assertSchemaIsCurrent } from '@event-bus/database';
 import type { Component, ServiceParts, SetupContext } from '@event-bus/service';
@@ -26,6 +31,7 @@ export async function createParts(context: SetupContext<RunnerConfig>): Promise<
   await waitFor('postgres', reachDatabase);
   for (const database of [upkeep, bus]) await assertSchemaIsCurrent(database);
 
+  const solitude = createSolitude();
   const runners = consumers.map(
     (consumer): Component =>
       createGroupRunner({
@@ -33,6 +39,8 @@ export async function createParts(context: SetupContext<RunnerConfig>): Promise<
         dispatcher: createDispatcher({ consumer, catalog: platformCatalog, pool: handlers, logger }),
         transport,
         registry: bus,
+        inbox: upkeep,
+        solitude,
         ...(consumer.ordering === 'aggregate' ? { leases: createLeaseStore(upkeep, consumer.group) } : {}),
         logger,
         settings: runnerSettings(config),

@@ -1,6 +1,8 @@
-import { type Delivery, type FailureRecord, GroupMissingError, type GroupReader } from '@event-bus/transport';
+import { type FailureRecord, GroupMissingError, type GroupReader } from '@event-bus/transport';
+import type { Settlement } from '../settlement.ts';
+import type { Feed } from './feed.ts';
 import { createFlusher, type Flusher } from './flusher.ts';
-import type { Held } from './held.ts';
+import { eventIdOf, type Held } from './held.ts';
 import type { Outage } from './outage.ts';
 
 /** A failure that is to be recorded beside the stream. */
@@ -14,26 +16,23 @@ export interface Failure {
  * record stands, which keeps it from ever being claimed: so it holds no consumer's name.
  */
 export function createFailureRecorder(parts: {
-  readonly group: string;
+  readonly feedOf: (held: Held) => Feed;
   readonly consumer: string;
   readonly reader: GroupReader;
   readonly outage: Outage;
 }): Flusher<Failure> {
-  const { group, consumer, reader, outage } = parts;
-  return createFlusher<Failure>({
-    streamOf: ({ held }) => held.delivery.stream,
+  const { feedOf, consumer, reader, outage } = parts;
+  return createFlusher<Failure, Feed>({
+    targetOf: ({ held }) => feedOf(held),
     outage,
     lingerMs: 0,
     enough: 1,
-    send: async (stream, failures) => {
-      const ref = { stream, group };
+    send: async (feed, failures) => {
       try {
-        await reader.recordFailures(
-          ref,
-          new Map(failures.map(({ held, record }) => [held.delivery.id, record])),
-        );
+        const records = failures.map(({ held, record }) => [held.delivery.id, record] as const);
+        await reader.recordFailures(feed, consumer, new Map(records));
         const final = failures.filter(({ record }) => record.final).map(({ held }) => held.delivery.id);
-        if (final.length > 0) await reader.release(ref, consumer, final);
+        if (final.length > 0) await reader.release(feed, consumer, final);
       } catch (error) {
         // Nothing is pending in a group that is gone: the events come again with it.
         if (!(error instanceof GroupMissingError)) throw error;
@@ -42,31 +41,53 @@ export function createFailureRecorder(parts: {
   });
 }
 
-/** The failures recorded of claimed entries, by entry ID; records of other events under the same ID are left out. */
-export async function recallFailures(
-  reader: GroupReader,
-  ref: { readonly stream: string; readonly group: string },
-  deliveries: readonly Delivery[],
-): Promise<Map<string, FailureRecord>> {
-  if (deliveries.length === 0) return new Map();
-  const records = await reader.failures(
-    ref,
-    deliveries.map(({ id }) => id),
-  );
-  const recalled = new Map<string, FailureRecord>();
-  for (const { id, fields } of deliveries) {
-    const record = records.get(id);
-    if (record !== undefined && record.eventId === (fields.event_id ?? '')) recalled.set(id, record);
-  }
-  return recalled;
+/** The record of a failure, with what is known of those before it. */
+export function recordOf(
+  { delivery, failure: before, firstDeliveredAt }: Held,
+  consumer: string,
+  failed: Extract<Settlement, { kind: 'failed' | 'given-up' }>,
+  { counted, dueAt }: { readonly counted: boolean; readonly dueAt: number },
+): FailureRecord {
+  const now = Date.now();
+  const error = describeError(failed.error);
+  const earlier = before?.history ?? [];
+  const attempt = { at: now, consumer, error: bound(error, 300) };
+  const [first] = earlier;
+  return {
+    eventId: eventIdOf(delivery),
+    attempts: (before?.attempts ?? 0) + (counted ? 1 : 0),
+    final: failed.kind === 'given-up',
+    kind: failed.kind === 'given-up' ? failed.why : failed.reason,
+    reason: bound(failed.reason, 2_000),
+    error,
+    stack: describeStack(failed.error),
+    history:
+      first === undefined || earlier.length < remembered
+        ? [...earlier, attempt]
+        : [first, ...earlier.slice(2 - remembered), attempt],
+    firstDeliveredAt,
+    failedAt: now,
+    dueAt,
+  };
 }
 
-const maxErrorLength = 2_000;
+const remembered = 10;
 
 /** An error as it is recorded, for people. */
 export function describeError(error: unknown): string {
   const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  // Half a surrogate pair would make the record unreadable to the scripts.
-  const bounded = text.length > maxErrorLength ? `${text.slice(0, maxErrorLength)}…` : text;
-  return bounded.toWellFormed();
+  return bound(text, 2_000);
+}
+
+/** Where it was thrown, with its causes, without the message that stands in the error already. */
+function describeStack(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  const cause = error.cause instanceof Error ? `\ncaused by ${describeError(error.cause)}` : '';
+  return bound(frames.join('\n') + cause, 4_000);
+}
+
+/** Half a surrogate pair would make the record unreadable to the scripts. */
+function bound(text: string, length: number): string {
+  return (text.length > length ? `${text.slice(0, length)}…` : text).toWellFormed();
 }

@@ -15,10 +15,9 @@ export interface Flusher<Item> {
 }
 
 /** How a flusher sends. */
-export interface FlusherOptions<Item> {
-  readonly streamOf: (item: Item) => string;
-  /** `again`: an earlier try with some of these failed, so they may be old. */
-  readonly send: (stream: string, items: readonly Item[], again: boolean) => Promise<void>;
+export interface FlusherOptions<Item, Target> {
+  readonly targetOf: (item: Item) => Target;
+  readonly send: (target: Target, items: readonly Item[]) => Promise<void>;
   readonly outage: Outage;
   readonly lingerMs: number;
   readonly enough: number;
@@ -27,36 +26,25 @@ export interface FlusherOptions<Item> {
 const chunkSize = 500;
 
 /** Creates an empty flusher. */
-export function createFlusher<Item>(options: FlusherOptions<Item>): Flusher<Item> {
-  const { streamOf, send, outage, lingerMs, enough } = options;
+export function createFlusher<Item, Target>(options: FlusherOptions<Item, Target>): Flusher<Item> {
+  const { targetOf, send, outage, lingerMs, enough } = options;
   const queue = new Map<string, Item>();
-  const failed = new Set<string>();
   const bell = createBell();
   const full = createBell();
 
-  async function sendChunk(stream: string, chunk: readonly (readonly [string, Item])[]): Promise<void> {
-    const again = chunk.some(([id]) => failed.has(id));
-    try {
-      await send(
-        stream,
-        chunk.map(([, item]) => item),
-        again,
-      );
-    } catch (error) {
-      for (const [id] of chunk) failed.add(id);
-      throw error;
-    }
-    for (const [id, item] of chunk) {
-      failed.delete(id);
-      if (queue.get(id) === item) queue.delete(id);
-    }
+  async function sendChunk(target: Target, chunk: readonly (readonly [string, Item])[]): Promise<void> {
+    await send(
+      target,
+      chunk.map(([, item]) => item),
+    );
+    for (const [id, item] of chunk) if (queue.get(id) === item) queue.delete(id);
   }
 
   async function flush(): Promise<void> {
-    const byStream = Map.groupBy(queue, ([, item]) => streamOf(item));
-    for (const [stream, entries] of byStream) {
+    const byTarget = Map.groupBy(queue, ([, item]) => targetOf(item));
+    for (const [target, entries] of byTarget) {
       for (let from = 0; from < entries.length; from += chunkSize) {
-        await sendChunk(stream, entries.slice(from, from + chunkSize));
+        await sendChunk(target, entries.slice(from, from + chunkSize));
       }
     }
   }

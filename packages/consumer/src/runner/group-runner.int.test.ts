@@ -7,6 +7,7 @@ import type { RunnerGroup } from './group.ts';
 import { createGroupRunner, type GroupRunner } from './group-runner.ts';
 import { createLeaseStore } from './lease-store.ts';
 import type { RunnerSettings } from './settings.ts';
+import { createSolitude } from './solitude.ts';
 import { busKinds, createTestPublisher, startBus, type TestBus, uniqueTopic } from './testing/bus.ts';
 import {
   createGate,
@@ -51,6 +52,10 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
       transaction: 'event',
       concurrency: 4,
       batchSize: 10,
+      events: [],
+      onDeadLetter: 'continue',
+      maxDeliveries: 5,
+      circuitThreshold: 0,
       policy: {},
       ...overrides,
     };
@@ -92,6 +97,8 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
       dispatcher: scripted.dispatcher,
       transport,
       registry: database.db,
+      inbox: database.db,
+      solitude: createSolitude(),
       ...(group.ordering === 'aggregate' ? { leases: createLeaseStore(database.db, group.group) } : {}),
       logger: createLogger({ service: 'test', level: 'silent' }),
       settings: { ...quick, ...settings },
@@ -158,7 +165,7 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
     const [poison] = await publisher.publish('a', 'b');
     const giveUp: Script = ({ eventId }) =>
       eventId === poison?.eventId
-        ? { kind: 'given-up', reason: 'malformed', error: new Error('no such type') }
+        ? { kind: 'given-up', why: 'attempts', reason: 'malformed', error: new Error('no such type') }
         : done;
     const first = start(giveUp);
     await eventually(async () => (await look()).failed === 1 && (await look()).pending === 1);
@@ -361,7 +368,7 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
       const lost = bus.transport();
       const reader = lost.reader();
       await reader.ensureGroup({ stream, group: group.group }, '0');
-      await reader.read({ group: group.group, consumer: 'lost', streams: [stream], count: 2, blockMs: 10 });
+      await reader.read({ group: group.group, consumer: 'lost', from: [{ stream }], count: 2, blockMs: 10 });
       await lost.close();
 
       const runner = start();

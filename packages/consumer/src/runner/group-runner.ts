@@ -1,22 +1,24 @@
 import { type BusDatabase, TopicPartitionsError } from '@event-bus/database';
+import { registerInboxGroup } from '@event-bus/inbox';
 import type { Logger } from '@event-bus/telemetry';
 import type { EventTransport } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import type { Dispatcher } from '../settlement.ts';
 import { createConsumerName } from './consumer-name.ts';
+import type { Feed } from './feed.ts';
 import type { RunnerGroup } from './group.ts';
 import { handBack } from './hand-back.ts';
-import { createHandling } from './handling.ts';
+import { createHandling, type Handling } from './handling.ts';
 import { createIntake, readNewEntries } from './intake.ts';
 import { keepClaimed } from './keepalive.ts';
 import { type LeaseStore, tendLease } from './leases.ts';
 import { createOutage } from './outage.ts';
 import { pause, within } from './pause.ts';
-import { tendStream } from './reclaim.ts';
-import { register, streamsOf } from './registration.ts';
+import { tendFeed } from './reclaim.ts';
+import { register } from './registration.ts';
 import { createRunnerState, type RunnerState } from './runner-state.ts';
 import { defaultRunnerSettings, type RunnerSettings } from './settings.ts';
-import { createStreamSlot, type StreamSlot } from './stream-slot.ts';
+import type { Solitude } from './solitude.ts';
 
 /** What a runner is made of. */
 export interface GroupRunnerOptions {
@@ -25,8 +27,12 @@ export interface GroupRunnerOptions {
   readonly transport: EventTransport;
   /** The database of the whole bus. */
   readonly registry: Kysely<BusDatabase>;
+  /** The database of the inbox. */
+  readonly inbox: Kysely<BusDatabase>;
   /** Ordered groups need it, and only they. */
   readonly leases?: LeaseStore;
+  /** Shared by all groups of this process. */
+  readonly solitude: Solitude;
   readonly logger: Logger;
   readonly settings?: Partial<RunnerSettings>;
 }
@@ -36,7 +42,7 @@ export interface GroupRunnerStatus {
   readonly consumer: string;
   readonly running: number;
   readonly waiting: number;
-  readonly streams: readonly { readonly stream: string; readonly state: StreamSlot['state'] }[];
+  readonly streams: readonly { readonly stream: string; readonly state: Feed['state'] }[];
 }
 
 /** Runs one consumer group in this process. */
@@ -56,22 +62,23 @@ export interface GroupRunner {
  * ordered group each stream is handled by one of them, and the others stand by.
  */
 export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
-  const { group, transport } = options;
+  const { group, transport, registry, solitude } = options;
   const consumer = createConsumerName();
   const settings = { ...defaultRunnerSettings, ...options.settings };
   const logger = options.logger.child({ group: group.group, consumer });
-  const state = createRunnerState({ group, consumer, transport, settings, logger });
   const aborting = new AbortController();
-  const slots = streamsOf(group).map((stream) =>
-    createStreamSlot(
-      { stream, group: group.group },
-      {
-        ordered: group.ordering === 'aggregate',
-        abort: aborting.signal,
-        onChange: () => state.moved.ring(),
-      },
-    ),
-  );
+  const state = createRunnerState({
+    group,
+    consumer,
+    transport,
+    registry,
+    settings,
+    logger,
+    solitude,
+    abort: aborting.signal,
+    onStartable: () => handling.pump(),
+  });
+  const handling = createHandling(state, options.dispatcher);
 
   return {
     name: `group ${group.group}`,
@@ -79,27 +86,33 @@ export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
       try {
         const startPositions = await registerUntilDone(options, state, drain);
         if (startPositions === undefined) return;
-        await handleUntilDrained(options, { state, slots, startPositions, drain, abort, aborting });
+        await handleUntilDrained(options, { state, handling, startPositions, drain, abort, aborting });
       } finally {
         await Promise.allSettled([state.reader.close(), state.streams.close()]);
       }
     },
     status() {
       const { running, waiting } = state.lanes.counts();
-      return { consumer, running, waiting, streams: slots.map(({ stream, state }) => ({ stream, state })) };
+      const streams = state.slots.map(({ stream, feeds }) => ({
+        stream,
+        state: feeds[0]?.state ?? 'standby',
+      }));
+      return { consumer, running, waiting, streams };
     },
   };
 }
 
 /** Returns the group's start positions, or `undefined` if it was told to stop before it could be registered. */
 async function registerUntilDone(
-  { group, registry }: GroupRunnerOptions,
-  { streams, logger }: RunnerState,
+  { group, registry, inbox }: GroupRunnerOptions,
+  { streams, settings, logger }: RunnerState,
   drain: AbortSignal,
 ): Promise<ReadonlyMap<string, bigint> | undefined> {
   const outage = createOutage('registering the group', logger);
   while (!drain.aborted) {
     try {
+      const { claimIdleMs } = settings;
+      await registerInboxGroup(inbox, { ...group, claimIdleMs });
       const registered = await register(group, { registry, streams, logger });
       outage.recovered();
       return registered.startFrom === 'now' ? registered.startPositions : new Map();
@@ -113,7 +126,7 @@ async function registerUntilDone(
 
 interface Run {
   readonly state: RunnerState;
-  readonly slots: readonly StreamSlot[];
+  readonly handling: Handling;
   readonly startPositions: ReadonlyMap<string, bigint>;
   readonly drain: AbortSignal;
   readonly abort: AbortSignal;
@@ -122,10 +135,8 @@ interface Run {
 }
 
 async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promise<void> {
-  const { dispatcher, transport, leases } = options;
-  const { state, slots, startPositions, abort, aborting } = run;
-  const byStream = new Map(slots.map((slot) => [slot.stream, slot]));
-  const handling = createHandling(state, { dispatcher, slots: byStream });
+  const { transport, leases } = options;
+  const { state, handling, startPositions, abort, aborting } = run;
   const intake = createIntake(state, startPositions, handling.pump);
   const reader = transport.reader();
   const ended = new AbortController();
@@ -139,16 +150,17 @@ async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promis
       broken.abort(error);
     });
   const takingIn = [
-    readNewEntries(state, { slots, reader, intake, drain }),
-    ...slots.map((slot) => tendStream(state, { slot, intake, drain })),
+    readNewEntries(state, { reader, intake, drain }),
+    ...state.feeds.map((feed) => tendFeed(state, { feed, intake, drain })),
   ].map(watch);
   const upkeep = [
-    keepClaimed(state, slots, stop),
+    keepClaimed(state, stop),
+    state.control.run(stop),
     state.acknowledger.run(stop),
     state.failures.run(stop),
     ...(leases === undefined
       ? []
-      : slots.map((slot) => tendLease(state, { slot, store: leases, drain, stop }))),
+      : state.slots.map((slot) => tendLease(state, { slot, store: leases, drain, stop }))),
   ].map(watch);
 
   try {
@@ -160,7 +172,7 @@ async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promis
     handling.stop();
     ended.abort();
     await within(Promise.all(upkeep), state.settings.stopPatienceMs, undefined);
-    await handBack(state, slots, leases);
+    await handBack(state, leases);
     await reader.close();
   }
   broken.signal.throwIfAborted();

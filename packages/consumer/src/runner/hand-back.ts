@@ -1,7 +1,7 @@
+import type { Feed } from './feed.ts';
 import type { LeaseStore } from './leases.ts';
 import { pause, within } from './pause.ts';
 import { type RunnerState, releaseEntries } from './runner-state.ts';
-import type { StreamSlot } from './stream-slot.ts';
 
 const chunkSize = 500;
 const retryMs = 100;
@@ -11,24 +11,18 @@ const retryMs = 100;
  * next runner has it at once, and removes the consumer's name and the leases. Tries for as long as its patience
  * lasts; what was not to be done by then is logged, and found by others when it has been idle for long enough.
  */
-export async function handBack(
-  state: RunnerState,
-  slots: readonly StreamSlot[],
-  leases: LeaseStore | undefined,
-): Promise<void> {
-  const { lanes, acknowledger, failures, reader, consumer, logger, settings } = state;
+export async function handBack(state: RunnerState, leases: LeaseStore | undefined): Promise<void> {
+  const { slots, feeds, lanes, control, acknowledger, failures, reader, consumer, logger, settings } = state;
   const deadline = performance.now() + settings.stopPatienceMs;
   const released = new Set<string>();
 
-  async function releaseWaiting(slot: StreamSlot): Promise<void> {
+  async function releaseWaiting(feed: Feed): Promise<void> {
     const waiting = lanes
       .held()
-      .filter(
-        ({ id, delivery }) => delivery.stream === slot.stream && lanes.isWaiting(id) && !released.has(id),
-      );
+      .filter(({ id, delivery }) => feed.brought(delivery) && lanes.isWaiting(id) && !released.has(id));
     for (let from = 0; from < waiting.length; from += chunkSize) {
       const chunk = waiting.slice(from, from + chunkSize);
-      await releaseEntries(state, slot, chunk);
+      await releaseEntries(state, feed, chunk);
       for (const { id } of chunk) released.add(id);
     }
   }
@@ -37,16 +31,16 @@ export async function handBack(
   const steps: [string, () => Promise<unknown>][] = [
     ['acknowledge what is settled', () => acknowledger.flush()],
     ['record failures', () => failures.flush()],
-    ...slots.map((slot): [string, () => Promise<unknown>] => [
-      `hand back entries of ${slot.stream}`,
-      () => releaseWaiting(slot),
+    ...feeds.map((feed): [string, () => Promise<unknown>] => [
+      `hand back entries of ${feed.place}`,
+      () => releaseWaiting(feed),
     ]),
-    ...slots.map((slot): [string, () => Promise<unknown>] => [
-      `remove the consumer of ${slot.stream}`,
+    ...feeds.map((feed): [string, () => Promise<unknown>] => [
+      `remove the consumer of ${feed.place}`,
       async () => {
-        if (!(await reader.removeConsumer(slot, consumer))) {
+        if (!(await reader.removeConsumer(feed, consumer))) {
           logger.warn(
-            { stream: slot.stream, consumer },
+            { stream: feed.place, consumer },
             'the consumer stays: entries are pending under its name',
           );
         }
@@ -58,6 +52,7 @@ export async function handBack(
         if (slot.lease !== undefined) await leases?.release(slot.lease);
       },
     ]),
+    ['leave the list of runners', () => control.leave()],
   ];
 
   for (const [what, step] of steps) {

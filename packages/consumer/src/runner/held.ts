@@ -1,28 +1,60 @@
-import type { Delivery } from '@event-bus/transport';
+import { type Delivery, type EntryName, type FailureRecord, placeKey } from '@event-bus/transport';
 import { compareEntryIds } from './entry-order.ts';
 import type { LaneItem } from './lanes.ts';
 
 /** A delivery in the runner's hands. */
 export interface Held extends LaneItem {
   readonly delivery: Delivery;
-  /** Attempts that counted so far. */
-  attempts: number;
+  /** The last failure, if any attempt counted or was deferred: what is recorded beside the stream. */
+  failure: FailureRecord | undefined;
+  /** Milliseconds since the epoch, as far as is known. */
+  readonly firstDeliveredAt: number;
 }
+
+/** Deliveries from which on an entry is handled alone: its process has died twice with it in hand. */
+const aloneFrom = 3;
 
 /**
  * Takes a delivery in hand. After a failover an entry ID may stand for another event: held twice then, and not
- * mistaken for the first.
+ * mistaken for the first. A replay goes through history again, in lanes of its own.
  */
-export function toHeld(delivery: Delivery, ordering: 'none' | 'aggregate', attempts: number): Held {
-  const { stream, fields } = delivery;
-  const id = `${stream} ${delivery.id} ${fields.event_id ?? ''}`;
+export function toHeld(
+  delivery: Delivery,
+  { group, ordering }: { readonly group: string; readonly ordering: 'none' | 'aggregate' },
+  failure?: FailureRecord,
+): Held {
+  const { stream, fields, deliveries } = delivery;
+  const id = `${placeKey({ ...delivery, group })} ${delivery.id} ${eventIdOf(delivery)}`;
   const aggregate = fields.aggregate_id;
   const ordered = ordering === 'aggregate' && aggregate !== undefined && aggregate !== '';
-  const key = ordered ? `${stream} ${fields.aggregate_type ?? ''} ${aggregate}` : id;
-  return { id, key, delivery, attempts };
+  const lane = `${stream} ${fields.aggregate_type ?? ''} ${aggregate} ${fields.replay_id ?? ''}`;
+  return {
+    id,
+    key: ordered ? lane : id,
+    alone: deliveries >= aloneFrom,
+    delivery,
+    failure,
+    firstDeliveredAt: failure?.firstDeliveredAt ?? Date.now(),
+  };
 }
 
-/** The order of two deliveries of one stream. */
+/** The event ID of a delivery; empty where a foreign writer gave none. */
+export function eventIdOf({ fields }: Delivery): string {
+  return fields.event_id ?? '';
+}
+
+/** It waits to be dead-lettered. Only groups that hold keep such entries in hand. */
+export function isGivenUp(held: Held | undefined): boolean {
+  return held?.failure?.final === true;
+}
+
+/** What names a held entry on the server. */
+export function entryNameOf({ delivery }: Held): EntryName {
+  return { id: delivery.id, eventId: eventIdOf(delivery) };
+}
+
+/** The order of two deliveries of one lane: what is redriven is older than what stands in the stream. */
 export function compareHeld(a: Held, b: Held): number {
+  if (a.delivery.injected !== b.delivery.injected) return a.delivery.injected === true ? -1 : 1;
   return compareEntryIds(a.delivery.id, b.delivery.id);
 }

@@ -9,3 +9,4 @@ export {
 export { createLeaseStore } from './lease-store.ts';
 export type { LeaseStore } from './leases.ts';
 export { defaultRunnerSettings, type RunnerSettings } from './settings.ts';
+export { createSolitude, type Solitude } from './solitude.ts';

@@ -1,9 +1,9 @@
 import { GroupMissingError } from '@event-bus/transport';
-import type { Held } from './held.ts';
+import type { Feed } from './feed.ts';
+import { type Held, isGivenUp } from './held.ts';
 import { createOutage } from './outage.ts';
 import { pause } from './pause.ts';
 import type { RunnerState } from './runner-state.ts';
-import type { StreamSlot } from './stream-slot.ts';
 
 const chunkSize = 500;
 
@@ -12,12 +12,8 @@ const chunkSize = 500;
  * not acknowledged yet. What is found to be another's by now is not started any more; what runs goes on, and the
  * inbox decides.
  */
-export async function keepClaimed(
-  state: RunnerState,
-  slots: readonly StreamSlot[],
-  stop: AbortSignal,
-): Promise<void> {
-  const { settings, logger } = state;
+export async function keepClaimed(state: RunnerState, stop: AbortSignal): Promise<void> {
+  const { feeds, settings, logger } = state;
   const outage = createOutage('keeping entries claimed', logger);
   const everyMs = settings.claimIdleMs / 3;
   let waitMs = everyMs;
@@ -26,7 +22,7 @@ export async function keepClaimed(
     if (stop.aborted) return;
     const beganAt = performance.now();
     try {
-      for (const slot of slots) await keepStream(state, slot);
+      for (const feed of feeds) await keepFeed(state, feed);
       outage.recovered();
       // What it takes belongs to the interval: under load it must not grow beyond the idle time.
       waitMs = Math.max(everyMs / 10, everyMs - (performance.now() - beganAt));
@@ -36,28 +32,28 @@ export async function keepClaimed(
   }
 }
 
-async function keepStream(state: RunnerState, slot: StreamSlot): Promise<void> {
+async function keepFeed(state: RunnerState, feed: Feed): Promise<void> {
   const { lanes, acknowledger, failures, logger } = state;
   const ordered = state.group.ordering === 'aggregate';
   const held = [
     ...lanes.held(),
     ...acknowledger.pending(),
     ...failures.pending().map((failure) => failure.held),
-  ].filter(({ delivery }) => delivery.stream === slot.stream);
+  ].filter((item) => feed.brought(item.delivery) && !isGivenUp(item));
   for (let from = 0; from < held.length; from += chunkSize) {
     const chunk = held.slice(from, from + chunkSize);
-    const kept = await keepEntries(state, slot, chunk);
+    const kept = await keepEntries(state, feed, chunk);
     const lost = chunk.filter(({ id, delivery }) => !kept.has(delivery.id) && lanes.isWaiting(id));
     if (lost.length === 0) continue;
     logger.warn(
-      { stream: slot.stream, entries: lost.length },
+      { stream: feed.place, entries: lost.length },
       'entries that waited here are held by others or gone',
     );
     const ids = new Set(lost.map(({ id }) => id));
     // What stands behind a lost entry of an ordered stream must not overtake it: the stream is taken up again from
     // its oldest pending entry.
-    lanes.drop(({ id, delivery }) => (ordered ? delivery.stream === slot.stream : ids.has(id)), 'waiting');
-    slot.mayHaveMissed();
+    lanes.drop(({ id, delivery }) => (ordered ? feed.brought(delivery) : ids.has(id)), 'waiting');
+    feed.mayHaveMissed();
     if (ordered) return;
   }
 }
@@ -65,15 +61,15 @@ async function keepStream(state: RunnerState, slot: StreamSlot): Promise<void> {
 /** Returns the entry IDs that are still this runner's. */
 async function keepEntries(
   { reader, consumer }: RunnerState,
-  slot: StreamSlot,
+  feed: Feed,
   entries: readonly Held[],
 ): Promise<Set<string>> {
   const ids = entries.map(({ delivery }) => delivery.id);
   try {
-    return new Set(await reader.keep(slot, consumer, ids));
+    return new Set(await reader.keep(feed, consumer, ids));
   } catch (error) {
     if (!(error instanceof GroupMissingError)) throw error;
-    slot.groupMissing();
+    feed.groupMissing();
     return new Set();
   }
 }

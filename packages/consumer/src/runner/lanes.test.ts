@@ -1,12 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createLanes, type LaneItem, type LaneOptions } from './lanes.ts';
+import { createSolitude } from './solitude.ts';
 
 interface Item extends LaneItem {
   readonly number: number;
 }
 
-const item = (key: string, number: number): Item => ({ id: `${key}-${number}`, key, number });
+const item = (key: string, number: number): Item => ({
+  id: `${key}-${number}`,
+  key,
+  alone: false,
+  number,
+});
 
 function lanesWith(options: Partial<LaneOptions<Item>> = {}) {
   return createLanes<Item>({
@@ -15,6 +21,8 @@ function lanesWith(options: Partial<LaneOptions<Item>> = {}) {
     capacity: 100,
     readAhead: 10,
     compare: (a, b) => a.number - b.number,
+    solitude: createSolitude(),
+    onFree: () => undefined,
     ...options,
   });
 }

@@ -1,3 +1,4 @@
+import type { Solitude } from './solitude.ts';
 import { createTurns } from './turns.ts';
 
 /**
@@ -19,6 +20,8 @@ import { createTurns } from './turns.ts';
  * what stands behind its head while the others go on. When `capacity` is full of such items, the others wait for
  * the slow key's next step, which always comes: an attempt ends by success, or by its limit. Nothing else is
  * possible without giving entries back that order needs next.
+ *
+ * An item that is to be handled alone is taken by itself, when nothing else runs, and nothing starts beside it.
  */
 export interface Lanes<Item extends LaneItem> {
   /**
@@ -26,11 +29,11 @@ export interface Lanes<Item extends LaneItem> {
    */
   offer(item: Item, dueAt?: number): 'accepted' | 'held' | 'full';
   /**
-   * The next items to run as one, at most `batchSize`, or `undefined` if nothing may start at `now`. Keys take
-   * turns; further items of the same key follow in order if they fit. Counts as one of `concurrency` until it is
+   * The next items to run as one, at most `batchSize` or `most`, or `undefined` if nothing may start at `now`. Keys
+   * take turns; further items of the same key follow in order if they fit. Counts as one of `concurrency` until it is
    * finished.
    */
-  take(now: number): readonly Item[] | undefined;
+  take(now: number, most?: number): readonly Item[] | undefined;
   /**
    * Ends a taking. The items that come back (by ID, with the time they are due) stand in their old place again;
    * the others are gone for good.
@@ -61,6 +64,8 @@ export interface LaneItem {
   /** Names it among all that is held. */
   readonly id: string;
   readonly key: string;
+  /** Nothing else may run beside it. */
+  readonly alone: boolean;
 }
 
 /** The bounds of a set of lanes. */
@@ -75,6 +80,9 @@ export interface LaneOptions<Item> {
   readonly readAhead: number;
   /** The order within a key: negative if `a` comes before `b`. */
   readonly compare: (a: Item, b: Item) => number;
+  /** Needed by what is to be handled alone. `onFree` is called when it could not be had and can now. */
+  readonly solitude: Solitude;
+  readonly onFree: () => void;
 }
 
 interface Waiting<Item> {
@@ -90,10 +98,13 @@ interface Lane<Item> {
 
 /** Creates empty lanes. They know no clock and start nothing themselves. */
 export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): Lanes<Item> {
-  const { concurrency, batchSize, capacity, readAhead, compare } = options;
+  const { concurrency, batchSize, capacity, readAhead, compare, solitude, onFree } = options;
   const lanes = new Map<string, Lane<Item>>();
   const items = new Map<string, { readonly item: Item; state: 'waiting' | 'running' | 'dropped' }>();
   const turns = createTurns();
+  /** Keys whose head is to be handled alone. */
+  const solitary = new Set<string>();
+  let isAlone = false;
   let runningItems = 0;
   let takings = 0;
   let reserved = 0;
@@ -102,6 +113,8 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
   function refile(key: string, lane: Lane<Item>): void {
     const head = lane.queue[0];
     if (lane.running === 0 && head === undefined) lanes.delete(key);
+    if (head?.item.alone === true) solitary.add(key);
+    else solitary.delete(key);
     turns.file(key, lane.running > 0 ? undefined : head?.dueAt);
   }
 
@@ -122,11 +135,36 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
     return lane;
   }
 
-  function takeFrom(key: string, lane: Lane<Item>, now: number, into: Item[]): void {
+  /** The first key that is ready and whose head is to be handled alone. */
+  function readyAlone(): string | undefined {
+    if (solitary.size === 0) return undefined;
+    const ready = turns.ready();
+    return [...solitary].find((key) => ready.has(key));
+  }
+
+  /** `undefined` as long as something else runs, here or alone elsewhere in this process. */
+  function takeAlone(key: string, now: number): Item[] | undefined {
+    if (takings > 0 || !solitude.enter(onFree)) return undefined;
+    const taken: Item[] = [];
+    takeFrom(key, laneOf(key), now, taken, 1);
+    isAlone = true;
+    return taken;
+  }
+
+  function takeTogether(now: number, most: number): Item[] | undefined {
+    const taken: Item[] = [];
+    for (const key of turns.ready()) {
+      if (taken.length >= most) break;
+      takeFrom(key, laneOf(key), now, taken, most);
+    }
+    return taken.length === 0 ? undefined : taken;
+  }
+
+  function takeFrom(key: string, lane: Lane<Item>, now: number, into: Item[], most: number): void {
     let count = 0;
-    while (into.length < batchSize) {
+    while (into.length < most) {
       const entry = lane.queue[count];
-      if (entry === undefined || entry.dueAt > now) break;
+      if (entry === undefined || entry.dueAt > now || (entry.item.alone && into.length > 0)) break;
       into.push(entry.item);
       items.set(entry.item.id, { item: entry.item, state: 'running' });
       count += 1;
@@ -152,20 +190,21 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
       refile(item.key, lane);
       return 'accepted';
     },
-    take(now) {
-      if (draining || takings >= concurrency) return undefined;
+    take(now, most = batchSize) {
+      if (draining || isAlone || takings >= concurrency) return undefined;
       turns.wake(now);
-      const taken: Item[] = [];
-      for (const key of turns.ready()) {
-        if (taken.length >= batchSize) break;
-        takeFrom(key, laneOf(key), now, taken);
-      }
-      if (taken.length === 0) return undefined;
-      takings += 1;
+      // What is to be handled alone goes first, or the others would never leave it the room.
+      const alone = readyAlone();
+      const taken = alone === undefined ? takeTogether(now, most) : takeAlone(alone, now);
+      if (taken !== undefined) takings += 1;
       return taken;
     },
     finish(taken, again) {
       takings -= 1;
+      if (isAlone) {
+        isAlone = false;
+        solitude.leave();
+      }
       for (const item of taken) {
         const lane = laneOf(item.key);
         lane.running -= 1;

@@ -107,10 +107,13 @@ export function loseLease(state: RunnerState, slot: StreamSlot): void {
   slot.leaseLost();
   const waiting = state.lanes.drop(({ delivery }) => delivery.stream === slot.stream, 'all');
   // Only those that are still this runner's, so it cannot disturb its successor, who claims them in any case.
-  releaseEntries(state, slot, waiting).catch((error: unknown) => {
-    state.logger.warn(
-      { err: error, stream: slot.stream },
-      'entries could not be handed back: they are claimed in any case',
-    );
-  });
+  for (const feed of slot.feeds) {
+    const entries = waiting.filter(({ delivery }) => feed.brought(delivery));
+    releaseEntries(state, feed, entries).catch((error: unknown) => {
+      state.logger.warn(
+        { err: error, stream: feed.place },
+        'entries could not be handed back: they are claimed in any case',
+      );
+    });
+  }
 }

@@ -11,11 +11,17 @@ export interface RunnerObserver {
   ended(delivery: Delivery, settlement: Settlement, durationMs: number): void;
 }
 
-/** Records what a runner does as metrics. `held` is asked for when metrics are read. */
-export function createMetricsObserver(group: string, held: () => number): RunnerObserver {
+/** Records what a runner does as metrics. What it holds and how its circuit stands is asked for when they are read. */
+export function createMetricsObserver(
+  group: string,
+  now: { readonly held: () => number; readonly circuit: () => 'closed' | 'open' | 'half-open' },
+): RunnerObserver {
   const instruments = createInstruments();
   const ofGroup = { [attribute.messagingSystem]: messagingSystem, [attribute.consumerGroupName]: group };
-  instruments.held.addCallback((result) => result.observe(held(), ofGroup));
+  instruments.held.addCallback((result) => result.observe(now.held(), ofGroup));
+  instruments.circuitOpen.addCallback((result) =>
+    result.observe(now.circuit() === 'closed' ? 0 : 1, ofGroup),
+  );
   return {
     claimed(stream, count) {
       instruments.claimed.add(count, { ...ofGroup, [attribute.destinationName]: stream });
@@ -46,6 +52,8 @@ function outcomeOf(settlement: Settlement): string {
       return settlement.how;
     case 'failed':
       return settlement.reason === 'retry-after' ? 'retry-after' : 'retry';
+    case 'unhandled':
+      return 'skipped';
     case 'held-back':
     case 'given-up':
     case 'interrupted':
@@ -76,6 +84,9 @@ function createInstruments() {
     }),
     held: source.createObservableGauge(metricNames.heldEvents, {
       description: 'Events held, in handlers or waiting',
+    }),
+    circuitOpen: source.createObservableGauge(metricNames.circuitOpen, {
+      description: '1 while nothing, or little, is started because handlers fail on many aggregates',
     }),
   };
 }

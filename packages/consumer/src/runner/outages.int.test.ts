@@ -12,6 +12,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, i
 import { createGroupRunner } from './group-runner.ts';
 import { createLeaseStore } from './lease-store.ts';
 import type { RunnerSettings } from './settings.ts';
+import { createSolitude } from './solitude.ts';
 import { createTestPublisher, uniqueTopic } from './testing/bus.ts';
 import { createGate, createScriptedDispatcher, type Script } from './testing/scripted-dispatcher.ts';
 
@@ -59,11 +60,17 @@ describe('a group runner whose Redis fails', () => {
         transaction: 'event',
         concurrency: 4,
         batchSize: 1,
+        events: [],
+        onDeadLetter: 'continue',
+        maxDeliveries: 5,
+        circuitThreshold: 0,
         policy: {},
       },
       dispatcher: scripted.dispatcher,
       transport,
       registry: database.db,
+      inbox: database.db,
+      solitude: createSolitude(),
       leases: createLeaseStore(database.db, topic),
       logger: createLogger({
         service: 'test',

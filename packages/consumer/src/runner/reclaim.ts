@@ -1,36 +1,36 @@
 import { GroupMissingError } from '@event-bus/transport';
+import type { Feed } from './feed.ts';
 import { type Intake, waitForRoom } from './intake.ts';
 import { createOutage, type Outage } from './outage.ts';
 import { pause } from './pause.ts';
 import { type RunnerState, releaseEntries } from './runner-state.ts';
-import type { StreamSlot } from './stream-slot.ts';
 
-/** Brings a stream from state to state, and takes over what others have left pending, until the signal aborts. */
-export async function tendStream(
+/** Brings a feed from state to state, and takes over what others have left pending, until the signal aborts. */
+export async function tendFeed(
   state: RunnerState,
-  parts: { readonly slot: StreamSlot; readonly intake: Intake; readonly drain: AbortSignal },
+  parts: { readonly feed: Feed; readonly intake: Intake; readonly drain: AbortSignal },
 ): Promise<void> {
-  const { slot, drain } = parts;
+  const { feed, drain } = parts;
   const { settings, logger } = state;
-  const outage = createOutage(`tending ${slot.stream}`, logger);
+  const outage = createOutage(`tending ${feed.place}`, logger);
 
   while (!drain.aborted) {
     try {
-      if (slot.state === 'standby') {
-        await slot.changed.wait(settings.leaseTtlMs, drain);
-      } else if (slot.state === 'missing') {
-        await createGroup(state, slot);
-      } else if (slot.state === 'recovering') {
+      if (feed.state === 'standby') {
+        await feed.changed.wait(settings.leaseTtlMs, drain);
+      } else if (feed.state === 'missing') {
+        await createGroup(state, feed);
+      } else if (feed.state === 'recovering') {
         await recover(state, { ...parts, outage });
       } else {
-        const began = slot.recovery;
-        await claimAll(state, { ...parts, outage, minIdleMs: settings.claimIdleMs });
-        if (slot.recovery === began) await slot.changed.wait(settings.reclaimEveryMs, drain);
+        const began = feed.recovery;
+        await claimAll(state, { ...parts, outage, minIdleMs: settings.claimIdleMs, withGivenUp: false });
+        if (feed.recovery === began) await feed.changed.wait(settings.reclaimEveryMs, drain);
       }
     } catch (error) {
-      if (error instanceof GroupMissingError) slot.groupMissing();
+      if (error instanceof GroupMissingError) feed.groupMissing();
       // Entries may have been handed out in a reply that was lost.
-      else slot.mayHaveMissed();
+      else feed.mayHaveMissed();
       await pause(outage.failed(error), drain);
     }
   }
@@ -40,54 +40,69 @@ export async function tendStream(
  * Always from the beginning: a group that is gone went together with what it knew, and the inbox absorbs what is
  * read again. A group that began "now" skips by position.
  */
-async function createGroup(state: RunnerState, slot: StreamSlot): Promise<void> {
-  const created = (await state.reader.ensureGroup(slot, '0')) === 'created';
+async function createGroup(state: RunnerState, feed: Feed): Promise<void> {
+  const created = (await state.reader.ensureGroup(feed, '0')) === 'created';
   if (created)
-    state.logger.info({ stream: slot.stream }, 'the group was created on a stream that did not have it');
-  slot.groupCreated();
+    state.logger.info({ stream: feed.place }, 'the group was created on a stream that did not have it');
+  feed.groupCreated();
 }
 
 /** Takes all that is pending, oldest first, whoever holds it: nobody else has the right to this stream now. */
 async function recover(state: RunnerState, parts: Tending): Promise<void> {
-  const { slot } = parts;
-  const began = slot.recovery;
-  const waiting = state.lanes.drop(({ delivery }) => delivery.stream === slot.stream, 'waiting');
+  const { feed } = parts;
+  const began = feed.recovery;
+  const waiting = state.lanes.drop(({ delivery }) => feed.brought(delivery), 'waiting');
   // Not counted as deliveries: they are claimed again at once.
-  await releaseEntries(state, slot, waiting);
-  await claimAll(state, { ...parts, minIdleMs: 0 });
-  if (!parts.drain.aborted) slot.recovered(began);
+  await releaseEntries(state, feed, waiting);
+  await claimAll(state, {
+    ...parts,
+    minIdleMs: 0,
+    withGivenUp: state.group.onDeadLetter === 'hold',
+  });
+  if (!parts.drain.aborted) feed.recovered(began);
 }
 
 interface Tending {
-  readonly slot: StreamSlot;
+  readonly feed: Feed;
   readonly intake: Intake;
   readonly drain: AbortSignal;
   readonly outage: Outage;
 }
 
 /** Goes through the whole pending list once, as fast as there is room; ends early when the stream changes its state. */
-async function claimAll(state: RunnerState, parts: Tending & { readonly minIdleMs: number }): Promise<void> {
-  const { slot, intake, drain, outage, minIdleMs } = parts;
-  const { lanes, reader, consumer, settings, observer, logger } = state;
-  const began = slot.recovery;
+async function claimAll(
+  state: RunnerState,
+  parts: Tending & { readonly minIdleMs: number; readonly withGivenUp: boolean },
+): Promise<void> {
+  const { feed, intake, drain, outage, minIdleMs, withGivenUp } = parts;
+  const { group, lanes, reader, consumer, settings, observer, logger } = state;
+  const began = feed.recovery;
   let cursor: string | null = null;
   for (;;) {
     const room = await waitForRoom(state, drain);
-    if (drain.aborted || slot.recovery !== began) return;
+    if (drain.aborted || feed.recovery !== began) return;
     const reserved = lanes.reserve(Math.min(room, settings.readCount));
     if (reserved === 0) continue;
     try {
-      const page = await reader.claim(slot, { consumer, minIdleMs, count: reserved, cursor });
+      const { maxDeliveries } = group;
+      const page = await reader.claim(feed, {
+        consumer,
+        minIdleMs,
+        count: reserved,
+        maxDeliveries,
+        withGivenUp,
+        cursor,
+      });
       outage.recovered();
       cursor = page.cursor;
       if (page.vanished.length > 0) {
         logger.warn(
-          { stream: slot.stream, entries: page.vanished },
+          { stream: feed.place, entries: page.vanished },
           'pending entries stand in their stream no longer',
         );
       }
-      if (page.deliveries.length > 0) observer.claimed(slot.stream, page.deliveries.length);
-      await intake.takeClaimed(slot, page.deliveries);
+      if (page.deliveries.length > 0) observer.claimed(feed.stream, page.deliveries.length);
+      await intake.takeClaimed(feed, page.deliveries, page.givenUp);
     } finally {
       lanes.unreserve(reserved);
     }

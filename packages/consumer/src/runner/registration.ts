@@ -26,7 +26,6 @@ export async function register(
   const { registry, streams, logger } = parts;
   await registerTopics(registry, group.topics);
   const known = await loadGroup(registry, group.group);
-  if (known !== undefined) warnOfOtherEvents(group, known, logger);
   const lookUp = known === undefined && group.startFrom === 'now';
   return registerGroup(registry, {
     name: group.group,
@@ -36,26 +35,6 @@ export async function register(
     startPositions: lookUp ? await newestPositions(streamsOf(group), streams, logger) : new Map(),
     policy: group.policy,
   });
-}
-
-/**
- * Runners of one group share its entries, and each passes over the events it has no handler for: while two versions
- * with other handlers run side by side, some events reach the one that does not want them.
- */
-function warnOfOtherEvents(group: RunnerGroup, known: RegisteredGroup, logger: Logger): void {
-  const before = eventsOf(known.policy);
-  const now = eventsOf(group.policy);
-  const dropped = before.filter((type) => !now.includes(type));
-  const added = now.filter((type) => !before.includes(type));
-  if (dropped.length + added.length === 0) return;
-  logger.warn(
-    { added, dropped },
-    'this group was registered with other events: let no runner with the former ones run beside this one, since each passes over the events it has no handler for. Two consumers need two groups',
-  );
-}
-
-function eventsOf(policy: Readonly<Record<string, unknown>>): string[] {
-  return Array.isArray(policy.events) ? policy.events.map(String) : [];
 }
 
 /** All streams of the group's topics. */

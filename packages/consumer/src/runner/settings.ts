@@ -20,6 +20,11 @@ export interface RunnerSettings {
   /** Acknowledgements are sent when so many wait, or the first has waited for `acknowledgeLingerMs`. */
   readonly acknowledgeCount: number;
   readonly acknowledgeLingerMs: number;
+  /** When handlers fail on many aggregates in a row: the first pause before one event is tried, and the longest. */
+  readonly circuitPauseMs: number;
+  readonly circuitMaxPauseMs: number;
+  /** How often a runner says that it is alive, and learns whether its group is paused. */
+  readonly controlEveryMs: number;
   /** How long a stop tries to hand back what is held when Redis does not answer, and waits for aborted handlers. */
   readonly stopPatienceMs: number;
 }
@@ -34,5 +39,8 @@ export const defaultRunnerSettings: RunnerSettings = {
   leaseTtlMs: 6_000,
   acknowledgeCount: 200,
   acknowledgeLingerMs: 5,
+  circuitPauseMs: 1_000,
+  circuitMaxPauseMs: 30_000,
+  controlEveryMs: 2_000,
   stopPatienceMs: 5_000,
 };

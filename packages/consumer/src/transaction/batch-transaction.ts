@@ -46,6 +46,10 @@ export async function runBatchTransaction(
     return toBatchEnd(judgeBookkeeping(error));
   }
 
+  if (begun.fresh.some((isFresh, index) => isFresh && begun.blockers.has(index))) {
+    await rollBack(session, []);
+    return { kind: 'isolate', error: undefined };
+  }
   const run = await runMembers(members, begun.fresh, session, parts);
   if (run.stopped !== undefined) {
     const answered = await rollBack(session, run.gates);

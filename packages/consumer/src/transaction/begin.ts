@@ -1,4 +1,6 @@
-import { beginHandling, recordHandled, recordPositions } from '@event-bus/inbox';
+import type { BusDatabase } from '@event-bus/database';
+import { beginHandling, findBlockers, recordHandled, recordPositions, reviveDead } from '@event-bus/inbox';
+import type { Transaction } from 'kysely';
 import { DatabaseUnavailableError, ShutdownError } from '../errors.ts';
 import { bindBookkeeping } from './bound-transaction.ts';
 import type { Member } from './member.ts';
@@ -10,6 +12,8 @@ export interface Begun {
   readonly fresh: readonly boolean[];
   /** By index; duplicates are left out. */
   readonly inversions: ReadonlyMap<number, bigint>;
+  /** By index: the dead letter that a member must wait behind. */
+  readonly blockers: ReadonlyMap<number, string>;
 }
 
 // The event may just be handled in another transaction, which the server ends after its own handler's time.
@@ -38,18 +42,23 @@ export async function begin(
       members.map(({ row }) => row),
     ),
     recordPositions(bookkeeping, group, positions),
+    lookForBlockers(bookkeeping, group, members),
   ] as const);
+  const begun = replies.then(async ([, fresh, inversions, blockers]) => {
+    return { fresh: await revive(bookkeeping, members, fresh), inversions, blockers };
+  });
 
-  const waited = await within(replies, timeoutMs + marginMs, signal);
+  const waited = await within(begun, timeoutMs + marginMs, signal);
   if (waited.kind === 'aborted') throw new ShutdownError({ cause: signal.reason });
   if (waited.kind === 'late') {
     throw new DatabaseUnavailableError('recording events in the inbox', {
       cause: new Error(`no answer within ${timeoutMs + marginMs} ms`),
     });
   }
-  const [, fresh, inversions] = waited.value;
+  const { fresh, inversions, blockers } = waited.value;
   return {
     fresh,
+    blockers,
     inversions: new Map(
       inversions.flatMap(({ index, after }) => {
         const member = ordered[index];
@@ -57,6 +66,42 @@ export async function begin(
       }),
     ),
   };
+}
+
+async function lookForBlockers(
+  bookkeeping: Transaction<BusDatabase>,
+  group: string,
+  members: readonly Member[],
+): Promise<Map<number, string>> {
+  const held = members.flatMap(({ heldBy }, index) => (heldBy === undefined ? [] : [{ index, heldBy }]));
+  if (held.length === 0) return new Map();
+  const blockers = await findBlockers(
+    bookkeeping,
+    group,
+    held.map(({ heldBy }) => heldBy),
+  );
+  return new Map(
+    held.flatMap(({ index }, at) => {
+      const blocker = blockers[at] ?? null;
+      return blocker === null ? [] : [[index, blocker] as const];
+    }),
+  );
+}
+
+/** What is injected may be a redrive: the inbox knows it as dead, and it is to be handled all the same. */
+async function revive(
+  bookkeeping: Transaction<BusDatabase>,
+  members: readonly Member[],
+  fresh: readonly boolean[],
+): Promise<boolean[]> {
+  const settled = [...members.entries()].filter(([index, { injected }]) => injected && fresh[index] !== true);
+  if (settled.length === 0) return [...fresh];
+  const revived = await reviveDead(
+    bookkeeping,
+    settled.map(([, { row }]) => row),
+  );
+  const alive = new Set(settled.flatMap(([index], at) => (revived[at] === true ? [index] : [])));
+  return fresh.map((isFresh, index) => isFresh || alive.has(index));
 }
 
 /** Like Promise.all, but waits for all even if one is rejected: statements behind it are still under way. */

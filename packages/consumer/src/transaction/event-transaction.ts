@@ -17,6 +17,8 @@ import { judgeBookkeeping, judgeCommit, judgeHandler, judgeSwallowed, type Verdi
 export type EventEnd =
   | ({ readonly kind: 'committed' } & Committed)
   | { readonly kind: 'declined'; readonly outcome: Exclude<HandlerOutcome, { kind: 'skip' }> }
+  /** A dead letter of its aggregate comes before it. */
+  | { readonly kind: 'held'; readonly behind: string }
   | Verdict;
 
 /** What a transaction needs besides its events. */
@@ -57,6 +59,8 @@ export async function runEventTransaction(member: Member, parts: TransactionPart
     return giveUp(judgeBookkeeping(error));
   }
   if (begun.fresh[0] !== true) return giveUp({ kind: 'committed', how: 'duplicate' });
+  const behind = begun.blockers.get(0);
+  if (behind !== undefined) return giveUp({ kind: 'held', behind });
 
   const end = await runHandler((handlerSignal) => member.handle(gate.trx, handlerSignal), {
     gate,

@@ -1,0 +1,84 @@
+import { type Delivery, type GroupRef, placeKey } from '@event-bus/transport';
+import { type Bell, createBell } from './bell.ts';
+
+/**
+ * One of the two places of a stream that a group reads.
+ *
+ *     standby     ordered groups: another runner has the lease          nothing is read or claimed
+ *     missing     the group is not known to exist on the server         it is created, at the beginning
+ *     recovering  ordered groups: what is pending may not all be held   all that is pending is claimed, oldest first
+ *     live        new entries may follow                                read, and searched for entries to take over
+ *
+ *     standby -> missing      the lease was acquired
+ *     missing -> recovering   created; live at once if the group is not ordered
+ *     recovering -> live      the whole pending list was claimed
+ *     live -> recovering      a reply was lost, or entries were taken away: something older may be pending, unseen
+ *     live -> missing         the server says that the group is gone
+ *     any -> standby          the lease was lost
+ */
+export interface Feed extends GroupRef {
+  /** Its key on the server. */
+  readonly place: string;
+  readonly state: 'standby' | 'missing' | 'recovering' | 'live';
+  /** Rings when the state changes. */
+  readonly changed: Bell;
+  /** Names the present recovery. */
+  readonly recovery: symbol;
+  /** Whether a delivery came through this feed. */
+  brought(delivery: Pick<Delivery, 'stream' | 'injected'>): boolean;
+  /** This runner may handle the stream. */
+  admitted(): void;
+  /** It may not any more. */
+  dismissed(): void;
+  groupMissing(): void;
+  groupCreated(): void;
+  /** Something pending may not be held: claim it before anything newer is read. Ordered groups only need this. */
+  mayHaveMissed(): void;
+  /** The claim of all that was pending ended; of no effect if something happened to the feed meanwhile. */
+  recovered(began: symbol): void;
+}
+
+/** Creates a feed. `onChange` is told of every change of state. */
+export function createFeed(
+  ref: GroupRef,
+  { ordered, onChange }: { readonly ordered: boolean; readonly onChange: () => void },
+): Feed {
+  const changed = createBell();
+  const place = placeKey(ref);
+  let state: Feed['state'] = ordered ? 'standby' : 'missing';
+  let recovery = Symbol(place);
+
+  function become(next: Feed['state']): void {
+    state = next;
+    recovery = Symbol(place);
+    changed.ring();
+    onChange();
+  }
+
+  return {
+    ...ref,
+    place,
+    get state() {
+      return state;
+    },
+    get recovery() {
+      return recovery;
+    },
+    changed,
+    brought: ({ stream, injected }) => stream === ref.stream && injected === ref.injected,
+    admitted: () => become('missing'),
+    dismissed: () => become('standby'),
+    groupMissing() {
+      if (state !== 'standby') become('missing');
+    },
+    groupCreated() {
+      if (state === 'missing') become(ordered ? 'recovering' : 'live');
+    },
+    mayHaveMissed() {
+      if (ordered && (state === 'live' || state === 'recovering')) become('recovering');
+    },
+    recovered(began) {
+      if (state === 'recovering' && recovery === began) become('live');
+    },
+  };
+}

@@ -1,0 +1,67 @@
+import { type Kysely, sql } from 'kysely';
+import type { BusDatabase } from './schema.ts';
+
+/** What a runner tells of itself. */
+export interface RunnerBeat {
+  readonly group: string;
+  /** Its name, unique per process and group. */
+  readonly runner: string;
+  /** The event types it has handlers for. */
+  readonly events: readonly string[];
+  readonly circuit: 'closed' | 'open' | 'half-open';
+  /** Milliseconds since the epoch. */
+  readonly circuitSince: number;
+  readonly circuitError: string | null;
+}
+
+/** What a runner is told. */
+export interface GroupNews {
+  /** Present while an operator has paused the group. */
+  readonly pause: { readonly by: string | null; readonly reason: string | null } | null;
+  /** What the other runners of the group that are alive have handlers for. */
+  readonly eventsElsewhere: readonly string[];
+}
+
+/** A runner that has not been heard of for so long is taken for dead. */
+export const runnerSilenceMs = 30_000;
+
+/** Says that a runner is alive, and what it is told. Forgets those of its group that are dead. */
+export async function beat(db: Kysely<BusDatabase>, runner: RunnerBeat): Promise<GroupNews> {
+  const { rows } = await sql<{
+    paused: boolean;
+    paused_by: string | null;
+    pause_reason: string | null;
+    elsewhere: string[] | null;
+  }>`
+    with own as (
+      insert into group_runners (consumer_group, runner, events, circuit, circuit_since, circuit_error)
+      values (${runner.group}, ${runner.runner}, ${[...runner.events]}::text[], ${runner.circuit},
+        to_timestamp(${runner.circuitSince}::float8 / 1000), ${runner.circuitError?.replaceAll('\0', '\uFFFD') ?? null})
+      on conflict (consumer_group, runner) do update set events = excluded.events, circuit = excluded.circuit,
+        circuit_since = excluded.circuit_since, circuit_error = excluded.circuit_error, seen_at = clock_timestamp()
+    ), dead as (
+      delete from group_runners
+      where consumer_group = ${runner.group} and runner <> ${runner.runner}
+        and seen_at < clock_timestamp() - make_interval(secs => ${runnerSilenceMs}::float8 / 1000)
+    )
+    select g.paused_at is not null as paused, g.paused_by, g.pause_reason, (
+      select array_agg(distinct event) from group_runners r, unnest(r.events) event
+      where r.consumer_group = ${runner.group} and r.runner <> ${runner.runner}
+        and r.seen_at >= clock_timestamp() - make_interval(secs => ${runnerSilenceMs}::float8 / 1000)
+    ) as elsewhere
+    from (select 1) one left join consumer_groups g on g.name = ${runner.group}`.execute(db);
+  const row = rows[0];
+  return {
+    pause: row?.paused === true ? { by: row.paused_by, reason: row.pause_reason } : null,
+    eventsElsewhere: row?.elsewhere ?? [],
+  };
+}
+
+/** Forgets a runner that stops. */
+export async function leaveGroup(db: Kysely<BusDatabase>, group: string, runner: string): Promise<void> {
+  await db
+    .deleteFrom('group_runners')
+    .where('consumer_group', '=', group)
+    .where('runner', '=', runner)
+    .execute();
+}
