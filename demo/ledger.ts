@@ -8,12 +8,23 @@ export interface GroupLedger {
   readonly appended: number;
   /** Of those, the ones that had their effect. */
   readonly handled: number;
+  /** What failed for good, as it was meant to. */
+  readonly dead: readonly DeadLetter[];
+  /** Is dead, though its handler would have handled it, or had its effect all the same. */
+  readonly wronglyDead: readonly string[];
   readonly lost: readonly string[];
   readonly twice: readonly string[];
   /** Had their effect after one of the same user or project that was committed later. */
   readonly outOfOrder: readonly string[];
   /** Had an effect and were never committed. */
   readonly neverAppended: readonly string[];
+}
+
+/** An event that its group gave up. */
+export interface DeadLetter {
+  readonly eventId: string;
+  readonly reason: string;
+  readonly error: string;
 }
 
 /** One effect of an event, in the order in which the group's effects on one user or project came about. */
@@ -24,6 +35,8 @@ interface Effect {
 
 interface Appended extends Effect {
   readonly version: number;
+  /** Its handler fails on it each time. */
+  readonly isBroken: boolean;
 }
 
 // What each group has to handle, and the table in which its handlers leave their effects.
@@ -54,11 +67,13 @@ export async function readLedger(from: {
   try {
     const ledgers: GroupLedger[] = [];
     const welcomed = await readAppended(client, "event_type = 'user.created'");
-    ledgers.push(compare('welcome-email', welcomed, await readMails(from.mailFile, welcomed)));
+    const mails = await readMails(from.mailFile, welcomed);
+    ledgers.push(compare('welcome-email', welcomed, mails, await readDead(client, 'welcome-email')));
     for (const { group, topic, effects } of tableGroups) {
       const { rows } = await client.query<{ event_id: string; aggregate_id: string }>(effects);
       const found = rows.map((row) => ({ eventId: row.event_id, aggregateId: row.aggregate_id }));
-      ledgers.push(compare(group, await readAppended(client, `aggregate_type = '${topic}'`), found));
+      const appended = await readAppended(client, `aggregate_type = '${topic}'`);
+      ledgers.push(compare(group, appended, found, await readDead(client, group)));
     }
     return ledgers;
   } finally {
@@ -67,10 +82,29 @@ export async function readLedger(from: {
 }
 
 async function readAppended(client: pg.Client, condition: string): Promise<Appended[]> {
-  const { rows } = await client.query<{ event_id: string; aggregate_id: string; version: number }>(
-    `select event_id, aggregate_id, version from demo.appended where ${condition}`,
+  const { rows } = await client.query<{
+    event_id: string;
+    aggregate_id: string;
+    version: number;
+    is_broken: boolean;
+  }>(
+    `select event_id, aggregate_id, version, coalesce(trouble = 'always', false) as is_broken
+     from demo.appended where ${condition}`,
   );
-  return rows.map((row) => ({ eventId: row.event_id, aggregateId: row.aggregate_id, version: row.version }));
+  return rows.map((row) => ({
+    eventId: row.event_id,
+    aggregateId: row.aggregate_id,
+    version: row.version,
+    isBroken: row.is_broken,
+  }));
+}
+
+async function readDead(client: pg.Client, group: string): Promise<DeadLetter[]> {
+  const { rows } = await client.query<{ event_id: string; reason: string; error: string }>(
+    `select event_id, reason, error from dead_letters where consumer_group = $1 and state = 'dead' order by dead_at`,
+    [group],
+  );
+  return rows.map((row) => ({ eventId: row.event_id, reason: row.reason, error: row.error }));
 }
 
 /**
@@ -92,7 +126,12 @@ async function readMails(file: string, appended: readonly Appended[]): Promise<E
   return [...mails.values()];
 }
 
-function compare(group: string, appended: readonly Appended[], effects: readonly Effect[]): GroupLedger {
+function compare(
+  group: string,
+  appended: readonly Appended[],
+  effects: readonly Effect[],
+  dead: readonly DeadLetter[],
+): GroupLedger {
   const versions = new Map(appended.map(({ eventId, version }) => [eventId, version]));
   const seen = new Set<string>();
   const latest = new Map<string, number>();
@@ -108,28 +147,36 @@ function compare(group: string, appended: readonly Appended[], effects: readonly
     }
     seen.add(eventId);
   }
-  const lost = appended.map(({ eventId }) => eventId).filter((eventId) => !seen.has(eventId));
+  const broken = new Set(appended.filter(({ isBroken }) => isBroken).map(({ eventId }) => eventId));
+  const given = new Set(dead.map(({ eventId }) => eventId));
+  const unhandled = appended.map(({ eventId }) => eventId).filter((eventId) => !seen.has(eventId));
   return {
     group,
     appended: appended.length,
-    handled: appended.length - lost.length,
-    lost,
+    handled: appended.length - unhandled.length,
+    dead,
+    wronglyDead: [...given].filter((eventId) => !broken.has(eventId) || seen.has(eventId)),
+    lost: unhandled.filter((eventId) => !given.has(eventId)),
     twice: [...twice],
     outOfOrder,
     neverAppended: [...seen].filter((eventId) => !versions.has(eventId)),
   };
 }
 
-/** Whether every event had its effect in every group, once and in order, and nothing else had one. */
+/**
+ * Whether every event had its effect in every group, once and in order, or is dead because its handler never takes it,
+ * and nothing else had an effect.
+ */
 export function isClean(ledgers: readonly GroupLedger[]): boolean {
   return ledgers.every((ledger) => faultsOf(ledger).every(({ eventIds }) => eventIds.length === 0));
 }
 
-function faultsOf({ lost, twice, outOfOrder, neverAppended }: GroupLedger) {
+function faultsOf({ lost, twice, outOfOrder, wronglyDead, neverAppended }: GroupLedger) {
   return [
     { what: 'lost', eventIds: lost },
     { what: 'applied twice', eventIds: twice },
     { what: 'out of order', eventIds: outOfOrder },
+    { what: 'dead, though its handler takes it', eventIds: wronglyDead },
     { what: 'handled, but never committed', eventIds: neverAppended },
   ];
 }
@@ -137,12 +184,25 @@ function faultsOf({ lost, twice, outOfOrder, neverAppended }: GroupLedger) {
 /** The ledger as a table, and below it the IDs of the events that are not as they should be. */
 export function renderLedger(ledgers: readonly GroupLedger[]): string {
   const rows = [
-    ['group', 'appended', 'handled', 'lost', 'applied twice', 'out of order', 'never committed'],
+    [
+      'group',
+      'appended',
+      'handled',
+      'dead',
+      'lost',
+      'applied twice',
+      'out of order',
+      'wrongly dead',
+      'never committed',
+    ],
     ...ledgers.map((ledger) => [
       ledger.group,
-      ...[ledger.appended, ledger.handled, ...faultsOf(ledger).map(({ eventIds }) => eventIds.length)].map(
-        (count) => count.toLocaleString('en'),
-      ),
+      ...[
+        ledger.appended,
+        ledger.handled,
+        ledger.dead.length,
+        ...faultsOf(ledger).map(({ eventIds }) => eventIds.length),
+      ].map((count) => count.toLocaleString('en')),
     ]),
   ];
   const widths = rows[0]?.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0))) ?? [];
@@ -160,4 +220,21 @@ export function renderLedger(ledgers: readonly GroupLedger[]): string {
     }
   }
   return lines.join('\n');
+}
+
+const shown = 5;
+
+/** The dead letters with their reasons, and what brings them back; undefined if there is none. */
+export function renderDeadLetters(ledgers: readonly GroupLedger[]): string | undefined {
+  const lines = ledgers.flatMap(({ group, dead }) => {
+    if (dead.length === 0) return [];
+    const more = dead.length > shown ? [`  and ${dead.length - shown} more`] : [];
+    return [
+      `Dead letters of ${group}, as they were meant to be; with the cause mended, this brings them back:`,
+      `  npm run bus -- dlq redrive --group ${group}`,
+      ...dead.slice(0, shown).map(({ eventId, reason, error }) => `  ${eventId}  ${reason}: ${error}`),
+      ...more,
+    ];
+  });
+  return lines.length === 0 ? undefined : lines.join('\n');
 }

@@ -25,5 +25,8 @@ ${exports.join('\n')}
   npm run bus -- streams
   npm run bus -- groups
   npm run bus -- tail user
-  npm run bus -- outbox status`;
+  npm run bus -- outbox status
+  npm run bus -- dlq groups
+  npm run bus -- dlq redrive --group project-activity --dry-run
+  npm run bus -- audit`;
 }

@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import pg from 'pg';
 import { injectFaults } from './faults.ts';
-import { isClean, readLedger, renderLedger } from './ledger.ts';
+import { isClean, readLedger, renderDeadLetters, renderLedger } from './ledger.ts';
 import { howToLookAround } from './look-around.ts';
 import { createMeter, type Meter, untilSettled } from './measure.ts';
 import { type DemoOptions, readOptions, UsageError, usage } from './options.ts';
@@ -16,8 +16,10 @@ const stopping = new AbortController();
 const nothingMovesMs = 20_000;
 
 async function demonstrate(stack: Stack, options: DemoOptions): Promise<boolean> {
-  display.say('Starting two publishers, and two runners for each of three consumer groups: eight processes.');
-  const roles = ['publisher' as const, ...(Object.keys(groups) as GroupName[])];
+  display.say(
+    'Starting two publishers, two dead-letter movers, and two runners for each of three consumer groups: ten processes.',
+  );
+  const roles = ['publisher', 'dlq-mover', ...(Object.keys(groups) as GroupName[])] as const;
   await Promise.all([...roles, ...roles].map((role) => stack.startWorker(role)));
 
   const pool = new pg.Pool({ connectionString: stack.url, max: 4 });
@@ -66,9 +68,12 @@ async function balance(stack: Stack): Promise<boolean> {
     '\nThe ledger: what the producer noted, against the effects that the handlers left behind.\n',
   );
   display.print(`${renderLedger(ledger)}\n`);
+  const deadLetters = renderDeadLetters(ledger);
+  if (deadLetters !== undefined) display.print(`${deadLetters}\n`);
   display.print(
     isClean(ledger)
-      ? 'Every committed event was handled once by every group, in order: 0 lost, 0 applied twice, 0 out of order.'
+      ? 'Every committed event was handled once by every group, in order, or is a dead letter that waits for somebody: ' +
+          '0 lost, 0 applied twice, 0 out of order.'
       : 'The bus broke its promise: see the event IDs above.',
   );
   return isClean(ledger);

@@ -4,6 +4,7 @@ import { type BusDatabase, createDatabase, createPool } from '@event-bus/databas
 import { createOutbox } from '@event-bus/outbox';
 import { sql, type Transaction } from 'kysely';
 import { createScenario, type Plan } from './scenario.ts';
+import { troubleOf } from './trouble.ts';
 
 /** What the producer has done so far. */
 export interface Produced {
@@ -113,9 +114,9 @@ async function carryOut(trx: Transaction<BusDatabase>, plan: Plan): Promise<Outc
     plan.by === 'append' ? await outbox.append(trx, ...plan.events) : await insertBySql(trx, plan.events);
   for (const [index, event] of plan.events.entries()) {
     await sql`
-      insert into demo.appended (event_id, aggregate_type, aggregate_id, version, event_type)
+      insert into demo.appended (event_id, aggregate_type, aggregate_id, version, event_type, trouble)
       values (${appended[index]?.eventId}, ${event.aggregateType}, ${event.aggregateId}, ${versions[index]},
-        ${event.type})`.execute(trx);
+        ${event.type}, ${troubleOf(event.payload) ?? null})`.execute(trx);
   }
   if (plan.dawdleMs > 0) await delay(plan.dawdleMs);
   if (plan.rollBack) throw new RollBack('rolled back');

@@ -76,7 +76,7 @@ function sum({ handled }: Snapshot): number {
 }
 
 function statusLine(
-  { appended, published, handled }: Snapshot,
+  { appended, published, handled, deadLetters }: Snapshot,
   extra: {
     readonly perSecond: number | undefined;
     readonly latency: Latency | undefined;
@@ -88,6 +88,7 @@ function statusLine(
       `appended ${whole(appended)}`,
       `published ${whole(published)}`,
       `handled ${groups}`,
+      ...(deadLetters === 0 ? [] : [`dead ${whole(deadLetters)}`]),
       `${whole(extra.perSecond ?? 0)} events/s`,
       ...(extra.latency === undefined ? [] : [renderLatency(extra.latency)]),
     ].join('  ');

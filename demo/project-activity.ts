@@ -1,6 +1,7 @@
-import { consumersFor } from '@event-bus/consumer';
+import { consumersFor, exponential } from '@event-bus/consumer';
 import { projectCreated, projectUpdated } from '@event-bus/contracts';
 import { sql, type Transaction } from 'kysely';
+import { troubleOf } from './trouble.ts';
 
 interface ProjectActivityTables {
   readonly 'demo.project_activity': {
@@ -21,9 +22,16 @@ export default defineConsumer({
   group: 'project-activity',
   ordering: 'aggregate',
   transaction: 'batch',
+  // Short, so that what fails for good is dead within a second.
+  retry: { maxAttempts: 3, backoff: exponential('200ms') },
   handlers: [
     on(projectCreated, (event, { trx }) => note(trx, event)),
-    on(projectUpdated, (event, { trx }) => note(trx, event)),
+    on(projectUpdated, async (event, { trx, attempt }) => {
+      const trouble = troubleOf(event.payload);
+      if (trouble === 'once' && attempt === 1) throw new Error('the project index does not answer');
+      if (trouble === 'always') throw new Error(`no index takes the name ${event.payload.name}`);
+      await note(trx, event);
+    }),
   ],
 });
 

@@ -8,6 +8,7 @@ import {
   userEmailChanged,
   userRenamed,
 } from '@event-bus/contracts';
+import { type Trouble, troublesomeName } from './trouble.ts';
 
 /** One transaction of the application: what it says, and what becomes of it. */
 export interface Plan {
@@ -40,12 +41,21 @@ export function createScenario(events: number): Scenario {
   };
   const begun = { user: 0, project: 0 };
   const known: { user: string[]; project: string[] } = { user: [], project: [] };
+  let updates = 0;
+
+  /** Some updates of projects make trouble, each kind now and then. */
+  function nextTrouble(): Trouble | undefined {
+    updates += 1;
+    if (updates % 150 === 20) return 'always';
+    return updates % 40 === 10 ? 'once' : undefined;
+  }
 
   function newEvent(topic: keyof typeof known): NewEvent {
     const id = begun[topic] < wanted[topic] && chance(0.25) ? undefined : pick(known[topic]);
     if (id === undefined) begun[topic] += 1;
     const [owner = 'nobody'] = known.user;
-    return topic === 'user' ? userEvent(id) : projectEvent(id, owner);
+    if (topic === 'user') return userEvent(id);
+    return id === undefined ? projectStart(owner) : projectChange(id, owner, nextTrouble());
   }
 
   return {
@@ -83,13 +93,17 @@ function userEvent(known: string | undefined): NewEvent {
     : userEmailChanged({ ...facts, payload: { email: `${aggregateId}+${randomInt(1_000)}@example.com` } });
 }
 
-function projectEvent(known: string | undefined, ownerId: string): NewEvent {
-  const aggregateId = known ?? `project-${randomUUID().slice(0, 13)}`;
-  const facts = { aggregateId, tenantId: pick(tenants) ?? '', actorId: ownerId };
-  const name = `Project ${randomInt(1_000)}`;
-  return known === undefined
-    ? projectCreated({ ...facts, payload: { name, ownerId } })
-    : projectUpdated({ ...facts, payload: chance(0.5) ? { name } : { status: 'active' } });
+function projectStart(ownerId: string): NewEvent {
+  const aggregateId = `project-${randomUUID().slice(0, 13)}`;
+  const payload = { name: `Project ${randomInt(1_000)}`, ownerId };
+  return projectCreated({ aggregateId, tenantId: pick(tenants) ?? '', actorId: ownerId, payload });
+}
+
+function projectChange(aggregateId: string, actorId: string, trouble: Trouble | undefined): NewEvent {
+  const number = randomInt(1_000);
+  const name = trouble === undefined ? `Project ${number}` : troublesomeName(trouble, number);
+  const payload = trouble === undefined && chance(0.5) ? { status: 'active' as const } : { name };
+  return projectUpdated({ aggregateId, tenantId: pick(tenants) ?? '', actorId, payload });
 }
 
 /** Every fifth time one of the first five, which so are often changed by several transactions at once. */

@@ -24,10 +24,10 @@ export const groups = {
 /** A consumer group of the demo. */
 export type GroupName = keyof typeof groups;
 
-/** A worker process: a publisher, or a runner of one group. */
+/** A worker process: a publisher, a mover of what fails for good, or a runner of one group. */
 export interface Worker {
   readonly name: string;
-  readonly role: 'publisher' | GroupName;
+  readonly role: 'publisher' | 'dlq-mover' | GroupName;
   readonly pid: number;
   /** Ends it as a power cut would. */
   kill(): void;
@@ -51,9 +51,11 @@ export interface Stack {
 }
 
 const root = join(import.meta.dirname, '..');
+const entryOf = (service: string) => join(root, 'services', service, 'src', 'main.ts');
 const entries = {
-  publisher: join(root, 'services', 'outbox-publisher', 'src', 'main.ts'),
-  runner: join(root, 'services', 'consumer-runner', 'src', 'main.ts'),
+  publisher: entryOf('outbox-publisher'),
+  'dlq-mover': entryOf('dlq-mover'),
+  runner: entryOf('consumer-runner'),
 };
 const schemas = [
   join(root, 'services', 'user-directory', 'schema.sql'),
@@ -140,12 +142,13 @@ function createWorkers(env: Readonly<Record<string, string>>) {
   async function startWorker(role: Worker['role']): Promise<Worker> {
     const number = (started.get(role) ?? 0) + 1;
     started.set(role, number);
-    const name = `${role === 'publisher' ? role : `${role} runner`} ${number}`;
+    const isRunner = role !== 'publisher' && role !== 'dlq-mover';
+    const name = `${isRunner ? `${role} runner` : role} ${number}`;
     const process = await spawnService({
       name,
-      entry: role === 'publisher' ? entries.publisher : entries.runner,
+      entry: entries[isRunner ? 'runner' : role],
       cwd: root,
-      env: role === 'publisher' ? env : { ...env, CONSUMERS: groups[role] },
+      env: isRunner ? { ...env, CONSUMERS: groups[role] } : env,
     });
     const worker: Worker = {
       name,
