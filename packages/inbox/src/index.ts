@@ -1,4 +1,14 @@
 export { findBlockers } from './dead-letters/blockers.ts';
+export {
+  adoptCopies,
+  countOpenLetters,
+  type DeadLetterRow,
+  type FoundCopy,
+  type LetterPlace,
+  loadDeadLetters,
+  noteCopies,
+  type OpenLetters,
+} from './dead-letters/copies.ts';
 export { type GiveUpEnd, giveUp } from './dead-letters/give-up.ts';
 export { type Letter, type LetterAttempt, rememberedAttempts } from './dead-letters/letter.ts';
 export {
@@ -9,6 +19,7 @@ export {
   type RedrivingLetter,
   streamsRedriving,
 } from './dead-letters/redriving.ts';
+export { releaseHeld } from './dead-letters/release-held.ts';
 export { reviveDead } from './dead-letters/revive.ts';
 export { beginHandling, type InboxKey, type InboxRow, recordHandled, settleOutcome } from './handled.ts';
 export { type InboxGroup, loadInboxGroups, registerInboxGroup } from './inbox-groups.ts';

@@ -6,6 +6,7 @@ export {
   readHeldBack as parkedEvents,
   readOutboxOverview as outboxStatus,
 } from '@event-bus/outbox/log';
+export { fingerprint } from './dead-letters/fingerprint.ts';
 export { injectRedriving } from './dead-letters/inject.ts';
 export { NotParkedError, UnknownGroupError, UnknownTopicError } from './errors.ts';
 export { type FailedEntry, type GroupFailures, listFailures } from './failures.ts';

@@ -57,6 +57,7 @@ export const operationNames = {
   receive: 'receive',
   process: 'process',
   acknowledge: 'acknowledge',
+  deadLetter: 'dead-letter',
 } as const;
 
 /** The name of a span: the operation and what it is done to, such as `process events:user`. */
@@ -117,6 +118,14 @@ export const metricNames = {
   streamLength: 'bus.stream.length',
   /** Gauge: entries handed to a group and not acknowledged. */
   streamPending: 'bus.stream.pending',
+  /** Counter: events that were given up, by group and kind. */
+  deadLettered: 'bus.dead_letters.moved',
+  /** Counter: pending entries that stood in their stream no longer, and were acknowledged. */
+  vanishedEntries: 'bus.dead_letters.vanished',
+  /** Counter: copies of dead letters that Redis had lost, and that were written again. */
+  restoredDeadLetters: 'bus.dead_letters.restored',
+  /** Histogram, s: one look through all pending lists. */
+  dlqSweepDuration: 'bus.dead_letters.sweep_duration',
   /** Gauge: dead letters of a group. */
   deadLetters: 'bus.dead_letters',
 } as const;
