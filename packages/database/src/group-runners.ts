@@ -65,3 +65,24 @@ export async function leaveGroup(db: Kysely<BusDatabase>, group: string, runner:
     .where('runner', '=', runner)
     .execute();
 }
+
+/** How the runners of a group are. */
+export interface GroupHealth {
+  readonly group: string;
+  /** Those that were heard of lately. */
+  readonly runners: number;
+  /** Of these, those whose circuit is not closed. */
+  readonly circuitsOpen: number;
+  readonly isPaused: boolean;
+}
+
+/** All registered groups, with how their runners are. */
+export async function loadGroupHealth(db: Kysely<BusDatabase>): Promise<GroupHealth[]> {
+  const { rows } = await sql<GroupHealth>`
+    select g.name as "group", count(r.runner)::int as runners,
+      (count(*) filter (where r.circuit <> 'closed'))::int as "circuitsOpen", g.paused_at is not null as "isPaused"
+    from consumer_groups g left join group_runners r on r.consumer_group = g.name
+      and r.seen_at >= clock_timestamp() - make_interval(secs => ${runnerSilenceMs}::float8 / 1000)
+    group by g.name order by g.name`.execute(db);
+  return rows;
+}

@@ -6,7 +6,15 @@ export {
   SchemaOutdatedError,
   TopicPartitionsError,
 } from './errors.ts';
-export { beat, type GroupNews, leaveGroup, type RunnerBeat, runnerSilenceMs } from './group-runners.ts';
+export {
+  beat,
+  type GroupHealth,
+  type GroupNews,
+  leaveGroup,
+  loadGroupHealth,
+  type RunnerBeat,
+  runnerSilenceMs,
+} from './group-runners.ts';
 export { assertSchemaIsCurrent, migrate, migrationNames } from './migrate.ts';
 export { ensurePartitions } from './partitions.ts';
 export type { RegisteredGroup, RegisteredTopic } from './registry.ts';

@@ -2,8 +2,10 @@ export { findBlockers } from './dead-letters/blockers.ts';
 export {
   adoptCopies,
   countOpenLetters,
+  countOpenLettersOfAll,
   type DeadLetterRow,
   type FoundCopy,
+  type GroupLetters,
   type LetterPlace,
   loadDeadLetters,
   noteCopies,

@@ -66,8 +66,7 @@ export function spanName(operation: keyof typeof operationNames, destination: st
 }
 
 /**
- * Metric names. In Prometheus the dots become underscores, the unit is appended (`s` as `_seconds`), and
- * counters end in `_total`.
+ * Metric names. In Prometheus the dots become underscores, and counters end in `_total`.
  */
 export const metricNames = {
   /** Counter: events written to a stream. */
@@ -80,14 +79,8 @@ export const metricNames = {
   processDuration: 'messaging.process.duration',
   /** Counter: events appended to an outbox. */
   appendedEvents: 'bus.outbox.appended',
-  /** Gauge: events committed and not yet published. */
-  outboxPending: 'bus.outbox.pending',
-  /** Gauge, s: age of the oldest event not yet published; 0 if there is none. */
-  outboxOldestAge: 'bus.outbox.oldest_age',
   /** Gauge: positions passed that were not visible and may still be filled. */
   outboxGaps: 'bus.outbox.gaps',
-  /** Gauge: events that could not be written and wait for a person. */
-  outboxParked: 'bus.outbox.parked',
   /** Gauge: 1 in the process that publishes an outbox, 0 in its standbys. */
   publisherActive: 'bus.publisher.active',
   /** Histogram: events per published batch. */
@@ -110,14 +103,6 @@ export const metricNames = {
   heldEvents: 'bus.consumer.held',
   /** Gauge: 1 while the circuit of a runner is not closed. */
   circuitOpen: 'bus.consumer.circuit_open',
-  /** Gauge: entries in a stream that a group has not read. */
-  streamLag: 'bus.stream.lag',
-  /** Gauge: 1 where the lag cannot be told, because the server does not say or entries were lost. */
-  streamLagUnknown: 'bus.stream.lag_unknown',
-  /** Gauge: entries in a stream. */
-  streamLength: 'bus.stream.length',
-  /** Gauge: entries handed to a group and not acknowledged. */
-  streamPending: 'bus.stream.pending',
   /** Counter: events that were given up, by group and kind. */
   deadLettered: 'bus.dead_letters.moved',
   /** Counter: pending entries that stood in their stream no longer, and were acknowledged. */
@@ -126,6 +111,34 @@ export const metricNames = {
   restoredDeadLetters: 'bus.dead_letters.restored',
   /** Histogram, s: one look through all pending lists. */
   dlqSweepDuration: 'bus.dead_letters.sweep_duration',
-  /** Gauge: dead letters of a group. */
+} as const;
+
+/**
+ * What the monitor of the whole bus publishes; names say their unit. The first ones are called as dashboards for
+ * Redis Streams usually call them.
+ */
+export const monitorMetrics = {
+  streamLength: 'redis.stream.length',
+  consumerLag: 'redis.consumer.lag',
+  consumerLagUnknown: 'redis.consumer.lag_unknown',
+  consumerLagSeconds: 'redis.consumer.lag_seconds',
+  consumerPending: 'redis.consumer.pending',
+  oldestPendingIdle: 'redis.consumer.oldest_pending_idle_seconds',
+  consumersAlive: 'redis.consumer.consumers',
+  groupMissing: 'redis.consumer.missing',
+  memoryUsage: 'redis.memory.usage',
+  memoryUsed: 'redis.memory.used_bytes',
+  opsPerSecond: 'redis.ops_per_sec',
+  replicationLag: 'redis.replication.lag',
+  outboxPending: 'bus.outbox.pending',
+  outboxOldestAge: 'bus.outbox.oldest_age_seconds',
+  outboxParked: 'bus.outbox.parked',
+  outboxGaps: 'bus.outbox.gaps',
+  outboxOldestGapAge: 'bus.outbox.oldest_gap_age_seconds',
+  outboxLed: 'bus.outbox.led',
   deadLetters: 'bus.dead_letters',
+  redriving: 'bus.dead_letters.redriving',
+  circuitOpen: 'bus.group.circuits_open',
+  runnersAlive: 'bus.group.runners',
+  groupPaused: 'bus.group.paused',
 } as const;

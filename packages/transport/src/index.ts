@@ -26,6 +26,7 @@ export type {
   GroupStatus,
   Injection,
   PendingEntry,
+  ServerFigures,
   StreamObserver,
   StreamStatus,
   StreamWriter,

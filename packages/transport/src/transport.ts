@@ -314,6 +314,16 @@ export interface GroupStatus extends GroupRef {
   readonly failed: number;
 }
 
+/** How a server is doing, as it says itself. */
+export interface ServerFigures {
+  readonly usedMemoryBytes: number;
+  /** `null` where the server sets itself no limit. */
+  readonly maxMemoryBytes: number | null;
+  readonly opsPerSecond: number;
+  /** How many seconds ago each replica was last heard of, by its address. */
+  readonly replicaLagSeconds: ReadonlyMap<string, number>;
+}
+
 /** Read-only looks for operators and monitors. */
 export interface StreamObserver {
   stream(stream: string): Promise<StreamStatus>;
@@ -322,6 +332,7 @@ export interface StreamObserver {
   injected(stream: string, group: string): Promise<GroupStatus | null>;
   /** One page of a pending list, oldest first, with the recorded failures; a full page may not be the last. */
   pending(ref: GroupRef, after: string | null, count: number): Promise<PendingEntry[]>;
+  /** Entries with `from <= id <= to`, at most `count`, in order; `-` and `+` are the ends, `(` before an ID leaves it out. */
   range(stream: string, from: string, to: string, count: number): Promise<StreamEntry[]>;
   /** The newest entries, oldest of them first. */
   newest(stream: string, count: number): Promise<StreamEntry[]>;
@@ -329,6 +340,7 @@ export interface StreamObserver {
   follow(stream: string, afterId: string, blockMs: number): Promise<StreamEntry[]>;
   /** Name and version of the server, for people. */
   server(): Promise<string>;
+  figures(): Promise<ServerFigures>;
   ping(): Promise<void>;
   close(): Promise<void>;
 }

@@ -31,7 +31,7 @@ await runService({
       mover: transport.mover(),
       reader: transport.reader(),
       streams: redis,
-      observer: createMoverObserver(logger, inbox),
+      observer: createMoverObserver(logger),
       consumerIdleMs: config.CONSUMER_IDLE,
     });
     return {

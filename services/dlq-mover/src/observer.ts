@@ -1,4 +1,3 @@
-import type { BusDatabase } from '@event-bus/database';
 import type { Letter } from '@event-bus/inbox';
 import { contextFromHeaders, type Logger, meter, SpanKind, tracer } from '@event-bus/telemetry';
 import {
@@ -10,7 +9,6 @@ import {
   spanName,
 } from '@event-bus/telemetry/names';
 import { type GroupRef, placeKey } from '@event-bus/transport';
-import type { Kysely } from 'kysely';
 
 /** Told of what a mover does. */
 export interface MoverObserver {
@@ -26,7 +24,7 @@ export interface MoverObserver {
 }
 
 /** Creates the observer of one mover. */
-export function createMoverObserver(logger: Logger, inbox: Kysely<BusDatabase>): MoverObserver {
+export function createMoverObserver(logger: Logger): MoverObserver {
   const instruments = meter();
   const moved = instruments.createCounter(metricNames.deadLettered, {
     description: 'Events that were given up',
@@ -41,20 +39,6 @@ export function createMoverObserver(logger: Logger, inbox: Kysely<BusDatabase>):
     unit: 's',
     description: 'One look through all pending lists',
   });
-  instruments
-    .createObservableGauge(metricNames.deadLetters, { description: 'Dead letters that wait for somebody' })
-    .addCallback(async (result) => {
-      const { count } = inbox.fn;
-      const rows = await inbox
-        .selectFrom('dead_letters')
-        .select(['consumer_group', count<string>('event_id').as('letters')])
-        .where('state', '=', 'dead')
-        .groupBy('consumer_group')
-        .execute();
-      for (const row of rows) {
-        result.observe(Number(row.letters), { ...common, [attribute.consumerGroupName]: row.consumer_group });
-      }
-    });
   const common = { [attribute.messagingSystem]: messagingSystem };
   const of = (ref: GroupRef) => ({ ...common, [attribute.consumerGroupName]: ref.group });
 

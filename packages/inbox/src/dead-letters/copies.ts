@@ -29,6 +29,24 @@ export async function countOpenLetters(db: Kysely<BusDatabase>, group: string): 
   return rows;
 }
 
+/** How many letters of a group are open. */
+export interface GroupLetters {
+  readonly group: string;
+  readonly dead: number;
+  readonly redriving: number;
+}
+
+/** The same for every group whose inbox is in this database. */
+export async function countOpenLettersOfAll(db: Kysely<BusDatabase>): Promise<GroupLetters[]> {
+  const { rows } = await sql<GroupLetters>`
+    select g.consumer_group as "group", (count(*) filter (where d.state = 'dead'))::int as dead,
+      (count(*) filter (where d.state = 'redriving'))::int as redriving
+    from inbox_groups g
+    left join dead_letters d on d.consumer_group = g.consumer_group and d.state in ('dead', 'redriving')
+    group by g.consumer_group order by g.consumer_group`.execute(db);
+  return rows;
+}
+
 /** A dead letter with what its copy in Redis is made of. */
 export interface DeadLetterRow extends LetterKey {
   readonly streamId: string;

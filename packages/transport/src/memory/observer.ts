@@ -117,6 +117,17 @@ export function createMemoryObserver(state: MemoryState): StreamObserver {
       return 'memory';
     },
 
+    async figures() {
+      session.assertOpen();
+      const { heapUsed } = process.memoryUsage();
+      return {
+        usedMemoryBytes: heapUsed,
+        maxMemoryBytes: null,
+        opsPerSecond: 0,
+        replicaLagSeconds: new Map<string, number>(),
+      };
+    },
+
     async ping() {
       session.assertOpen();
     },

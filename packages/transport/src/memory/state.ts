@@ -141,7 +141,7 @@ export function wake(state: MemoryState): void {
   for (const look of woken) look();
 }
 
-/** Entries with `from <= id <= to`, at most `count`; `-` and `+` are the ends. */
+/** Entries with `from <= id <= to`, at most `count`; `-` and `+` are the ends, `(` before an ID leaves it out. */
 export function rangeOf(
   state: MemoryState,
   stream: string,
@@ -151,6 +151,8 @@ export function rangeOf(
 ): StreamEntry[] {
   const entries = state.streams.get(stream)?.entries ?? [];
   const isWithin = ({ id }: StreamEntry) =>
-    (from === '-' || compareEntryIds(id, from) >= 0) && (to === '+' || compareEntryIds(id, to) <= 0);
+    (from === '-' ||
+      (from.startsWith('(') ? compareEntryIds(id, from.slice(1)) > 0 : compareEntryIds(id, from) >= 0)) &&
+    (to === '+' || compareEntryIds(id, to) <= 0);
   return entries.filter(isWithin).slice(0, count);
 }

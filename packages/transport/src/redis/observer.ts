@@ -177,6 +177,29 @@ export function createRedisObserver(
         : `Valkey ${valkey}`;
     },
 
+    async figures() {
+      const parts = ['memory', 'stats', 'replication'];
+      const texts = await commands.call((redis) => Promise.all(parts.map((part) => redis.info(part))));
+      const facts = new Map(
+        texts.join('\n').matchAll(/^([\w-]+):(.*?)\r?$/gm).map(([, name = '', value = '']) => [name, value]),
+      );
+      const number = (name: string) => Number(facts.get(name) ?? 0);
+      const replicas = [...facts]
+        .filter(([name]) => /^slave\d+$/.test(name))
+        .map(([, value]) => new Map(value.split(',').map((fact) => fact.split('=') as [string, string])));
+      return {
+        usedMemoryBytes: number('used_memory'),
+        maxMemoryBytes: number('maxmemory') || null,
+        opsPerSecond: number('instantaneous_ops_per_sec'),
+        replicaLagSeconds: new Map(
+          replicas.map((replica) => [
+            `${replica.get('ip')}:${replica.get('port')}`,
+            Number(replica.get('lag') ?? 0),
+          ]),
+        ),
+      };
+    },
+
     async ping() {
       await commands.call((redis) => redis.ping());
     },

@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
+import { monitorMetrics } from '@event-bus/telemetry/names';
+import {
+  eventually,
+  type RedisServer,
+  type ServiceProcess,
+  spawnService,
+  startRedis,
+} from '@event-bus/testkit';
+import { createRedisTransport } from '@event-bus/transport/redis';
+import { sql } from 'kysely';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+
+let database: TestDatabase;
+let redis: RedisServer;
+let monitor: ServiceProcess | undefined;
+
+beforeEach(async () => {
+  database = await createTestDatabase(inject('postgresUrl'));
+  redis = await startRedis();
+});
+
+afterEach(async () => {
+  await monitor?.stop();
+  monitor = undefined;
+  await redis.stop();
+  await database.close();
+});
+
+/** The metrics of a running monitor, once it has looked after this call. */
+async function metrics(): Promise<Map<string, number>> {
+  monitor ??= await spawnService({
+    entry: join(import.meta.dirname, 'main.ts'),
+    cwd: join(import.meta.dirname, '..', '..', '..'),
+    env: { DATABASE_URL: database.url, REDIS_URL: redis.url, MONITOR_EVERY: '100ms' },
+  });
+  await monitor.waitFor(/"msg":"started"/);
+  const port = /"port":(\d+)/.exec(monitor.output())?.[1];
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  return new Map(
+    [...text.matchAll(/^([a-z_]+)(?:\{(.*?)\})? (\S+)/gm)].map(([, name = '', labels = '', value = '']) => {
+      const own = [...labels.matchAll(/(\w+)="(.*?)"/g)]
+        .filter(([, label]) => !label?.startsWith('otel_scope'))
+        .map(([, , text]) => text);
+      return [[name, ...own].join(' '), Number(value)];
+    }),
+  );
+}
+
+const toPrometheus = (name: string) => name.replaceAll('.', '_');
+
+test('tells how far behind a group is, on every stream that it reads', async () => {
+  await sql`insert into topics (name, partitions) values ('user', 1)`.execute(database.db);
+  await sql`insert into consumer_groups (name, topics, ordering, start_from)
+    values ('mail', '{user}', 'none', 'beginning'), ('sms', '{user}', 'none', 'beginning')`.execute(
+    database.db,
+  );
+  const transport = createRedisTransport({ url: redis.url });
+  const reader = transport.reader();
+  await reader.ensureGroup({ stream: 'events:user', group: 'mail' }, '0');
+  const client = redis.client();
+  for (let n = 0; n < 5; n += 1) await client.xadd('events:user', `1000-${n + 1}`, 'event_id', randomUUID());
+  await reader.read({
+    group: 'mail',
+    consumer: 'c',
+    from: [{ stream: 'events:user' }],
+    count: 2,
+    blockMs: 0,
+  });
+  await transport.close();
+
+  const found = await eventually(async () => {
+    const all = await metrics();
+    return all.get('redis_consumer_lag events:user mail') === 3 && all;
+  });
+
+  expect(found.get('redis_stream_length events:user')).toBe(5);
+  expect(found.get('redis_consumer_pending events:user mail')).toBe(2);
+  expect(found.get('redis_consumer_lag_seconds events:user mail')).toBeGreaterThan(1_000_000);
+  expect(found.get('redis_consumer_missing events:user sms')).toBe(1);
+  // What cannot be known is not zero.
+  expect(found.has('redis_consumer_lag events:user sms')).toBe(false);
+  expect(found.has('redis_memory_usage')).toBe(false);
+});
+
+test('tells what waits in the outbox, what is dead, and which groups are paused or stopped by their circuits', async () => {
+  await sql`insert into topics (name, partitions) values ('user', 1)`.execute(database.db);
+  await sql`insert into consumer_groups (name, topics, ordering, start_from, paused_at)
+    values ('mail', '{user}', 'none', 'beginning', now())`.execute(database.db);
+  await sql`insert into inbox_groups (consumer_group, on_dead_letter, max_deliveries, claim_idle_ms)
+    values ('mail', 'continue', 5, 30000)`.execute(database.db);
+  await sql`insert into group_runners (consumer_group, runner, events, circuit)
+    values ('mail', 'a', '{}', 'open'), ('mail', 'b', '{}', 'closed')`.execute(database.db);
+  await sql`insert into outbox_events (aggregate_type, aggregate_id, event_type, tenant_id, actor_id, payload)
+    values ('user', 'u', 'user.created', 't', 'a', '{}')`.execute(database.db);
+
+  const found = await eventually(async () => {
+    const all = await metrics();
+    return all.get('bus_group_circuits_open mail') === 1 && all;
+  });
+
+  expect(found.get('bus_group_runners mail')).toBe(2);
+  expect(found.get('bus_group_paused mail')).toBe(1);
+  expect(found.get('bus_dead_letters mail')).toBe(0);
+  expect(found.get('bus_outbox_pending ')).toBe(1);
+  expect(found.get('bus_outbox_led ')).toBe(0);
+});
+
+test('every gauge that is named is published', async () => {
+  await redis.client().config('SET', 'maxmemory', '1gb');
+  await sql`insert into topics (name, partitions) values ('user', 1)`.execute(database.db);
+  await sql`insert into consumer_groups (name, topics, ordering, start_from)
+    values ('mail', '{user}', 'none', 'beginning')`.execute(database.db);
+  await sql`insert into inbox_groups (consumer_group, on_dead_letter, max_deliveries, claim_idle_ms)
+    values ('mail', 'continue', 5, 30000)`.execute(database.db);
+  await redis.client().xgroup('CREATE', 'events:user', 'mail', '0', 'MKSTREAM');
+  // There is no replica whose lag could be told.
+  const { replicationLag, ...named } = monitorMetrics;
+
+  const published = await eventually(async () => {
+    const names = [...(await metrics()).keys()].map((key) => key.split(' ')[0] ?? '');
+    return names.some((name) => name === 'redis_memory_usage') && names;
+  });
+
+  const missing = Object.values(named).filter(
+    (name) => !published.some((found) => found.startsWith(toPrometheus(name))),
+  );
+  expect(missing).toEqual([]);
+  expect(published.some((name) => name.startsWith(toPrometheus(replicationLag)))).toBe(false);
+});
