@@ -11,7 +11,14 @@ await runService({
   setup: async ({ config, logger, scope, waitFor }) => {
     const open = (url: string, max: number) => {
       const database = createDatabase(
-        createPool({ url, applicationName: 'dlq-mover', max, queryTimeoutMs: 60_000 }),
+        createPool({
+          url,
+          applicationName: 'dlq-mover',
+          max,
+          queryTimeoutMs: 60_000,
+          // Whoever handles an event just now is waited for, but not for long.
+          settings: { lock_timeout: '1s' },
+        }),
       );
       scope.defer(() => database.destroy());
       return database;

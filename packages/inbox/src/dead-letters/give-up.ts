@@ -1,5 +1,5 @@
 import type { BusDatabase } from '@event-bus/database';
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { type Letter, rememberedAttempts } from './letter.ts';
 
 /**
@@ -10,69 +10,67 @@ import { type Letter, rememberedAttempts } from './letter.ts';
  */
 export type GiveUpEnd = 'dead' | 'settled' | 'busy';
 
-const lockTimeout = '1s';
 const lockNotAvailable = '55P03';
 
 /**
- * Settles an event as dead and writes its letter, in one transaction: from then on no delivery of it is handled,
- * whatever stream it may come from again. May be repeated. Waits for a handler that is just committing and yields if
- * that one wins. A letter that was being redriven becomes dead again and keeps its history.
+ * Settles an event as dead and writes its letter, in one statement: from then on no delivery of it is handled,
+ * whatever stream it may come from again. May be repeated. Waits for a handler that is just committing, for as long as
+ * the connection's `lock_timeout`, and yields if that one wins. A letter that was being redriven becomes dead again and
+ * keeps its history.
  */
 export async function giveUp(db: Kysely<BusDatabase>, letter: Letter): Promise<GiveUpEnd> {
   try {
-    return await db.transaction().execute(async (trx) => {
-      await sql.raw(`set local lock_timeout = '${lockTimeout}'`).execute(trx);
-      const outcome = await settleAsDead(trx, letter);
-      if (outcome !== 'dead') return 'settled';
-      await writeLetter(trx, letter);
-      return 'dead';
-    });
+    const { rows } = await giveUpStatement(letter).execute(db);
+    const outcome = rows[0]?.outcome;
+    // What was settled while this waited is not to be seen by a statement that began before.
+    if (outcome === undefined) return 'busy';
+    return outcome === 'dead' ? 'dead' : 'settled';
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === lockNotAvailable) return 'busy';
     throw error;
   }
 }
 
-/** The outcome that the inbox has then. */
-async function settleAsDead(trx: Transaction<BusDatabase>, letter: Letter): Promise<string> {
-  const { group, eventId, replayId, occurredAt, stream, streamId, attempts } = letter;
-  const { rows: inserted } = await sql`
-    insert into inbox_events (consumer_group, event_id, replay_id, occurred_at, outcome, reason, stream, stream_id, attempt)
-    values (${group}, ${eventId}::uuid, ${replayId}, ${occurredAt}::timestamptz, 'dead', ${storable(letter.reason)},
-      ${stream}, ${streamId}, ${attempts})
-    on conflict do nothing returning true`.execute(trx);
-  if (inserted.length > 0) return 'dead';
-  const { rows } = await sql<{ outcome: string }>`
-    select outcome from inbox_events
-    where consumer_group = ${group} and event_id = ${eventId}::uuid and replay_id = ${replayId}
-      and occurred_at = ${occurredAt}::timestamptz`.execute(trx);
-  return rows[0]?.outcome ?? 'dead';
-}
-
-async function writeLetter(trx: Transaction<BusDatabase>, letter: Letter): Promise<void> {
-  const { fields } = letter;
+function giveUpStatement(letter: Letter) {
+  const { group, eventId, replayId, occurredAt, stream, streamId, attempts, fields } = letter;
   const history = JSON.stringify(letter.history.map((entry) => ({ ...entry, error: storable(entry.error) })));
   const position = /^[1-9]\d{0,18}$/.test(fields.position ?? '') ? fields.position : null;
-  await sql`
-    insert into dead_letters as known (
-      consumer_group, event_id, replay_id, occurred_at, kind, reason, error, stack, fingerprint, attempts, history,
-      deliveries, consumer, first_delivered_at, behind, stream, stream_id, fields, source, position, event_type,
-      aggregate_type, aggregate_id, tenant_id, trace_id)
-    values (
-      ${letter.group}, ${letter.eventId}::uuid, ${letter.replayId}, ${letter.occurredAt}::timestamptz, ${letter.kind},
-      ${storable(letter.reason)}, ${storable(letter.error)}, ${storable(letter.stack)}, ${letter.fingerprint},
-      ${letter.attempts}, ${history}::jsonb, ${letter.deliveries}, ${letter.consumer},
-      to_timestamp(${letter.firstDeliveredAt}::float8 / 1000), ${blocker(letter, position)}, ${letter.stream},
-      ${letter.streamId}, ${JSON.stringify(fields)}::json, ${storable(fields.source)}, ${position}::bigint,
-      ${storable(fields.event_type)}, ${storable(fields.aggregate_type)}, ${storable(fields.aggregate_id)},
-      ${storable(fields.tenant_id)}, ${traceId(fields.traceparent)})
-    on conflict (consumer_group, event_id, replay_id) do update set
-      state = 'dead', kind = excluded.kind, reason = excluded.reason, error = excluded.error, stack = excluded.stack,
-      fingerprint = excluded.fingerprint, attempts = known.attempts + excluded.attempts,
-      history = ${bounded(sql`known.history || excluded.history`)}, deliveries = known.deliveries + excluded.deliveries,
-      consumer = excluded.consumer, behind = excluded.behind, dead_at = clock_timestamp(), dlq_id = null, inject_id = null
-    -- A copy of the event in its stream does not end a redrive.
-    where known.state = 'redriving' and ${letter.injected}`.execute(trx);
+  return sql<{ outcome: string }>`
+    with settled as (
+      insert into inbox_events (consumer_group, event_id, replay_id, occurred_at, outcome, reason, stream, stream_id, attempt)
+      values (${group}, ${eventId}::uuid, ${replayId}, ${occurredAt}::timestamptz, 'dead', ${storable(letter.reason)},
+        ${stream}, ${streamId}, ${attempts}::integer)
+      on conflict do nothing returning outcome
+    ), found as (
+      select outcome from settled
+      union all
+      select outcome from inbox_events
+      where consumer_group = ${group} and event_id = ${eventId}::uuid and replay_id = ${replayId}
+        and occurred_at = ${occurredAt}::timestamptz and not exists (select from settled)
+    ), letter as (
+      insert into dead_letters as known (
+        consumer_group, event_id, replay_id, occurred_at, kind, reason, error, stack, fingerprint, attempts, history,
+        deliveries, consumer, first_delivered_at, behind, stream, stream_id, fields, source, position, event_type,
+        aggregate_type, aggregate_id, tenant_id, trace_id)
+      select
+        ${group}, ${eventId}::uuid, ${replayId}, ${occurredAt}::timestamptz, ${letter.kind}, ${storable(letter.reason)},
+        ${storable(letter.error)}, ${storable(letter.stack)}, ${letter.fingerprint}, ${attempts}::integer,
+        ${history}::jsonb, ${letter.deliveries}::integer, ${letter.consumer},
+        to_timestamp(${letter.firstDeliveredAt}::float8 / 1000), ${blocker(letter, position)}, ${stream}, ${streamId},
+        ${JSON.stringify(fields)}::json, ${storable(fields.source)}, ${position}::bigint, ${storable(fields.event_type)},
+        ${storable(fields.aggregate_type)}, ${storable(fields.aggregate_id)}, ${storable(fields.tenant_id)},
+        ${traceId(fields.traceparent)}
+      from found where outcome = 'dead'
+      on conflict (consumer_group, event_id, replay_id) do update set
+        state = 'dead', kind = excluded.kind, reason = excluded.reason, error = excluded.error, stack = excluded.stack,
+        fingerprint = excluded.fingerprint, attempts = known.attempts + excluded.attempts,
+        history = ${bounded(sql`known.history || excluded.history`)},
+        deliveries = known.deliveries + excluded.deliveries, consumer = excluded.consumer, behind = excluded.behind,
+        dead_at = clock_timestamp(), dlq_id = null, inject_id = null
+      -- A copy of the event in its stream does not end a redrive.
+      where known.state = 'redriving' and ${letter.injected}::boolean
+    )
+    select outcome from found`;
 }
 
 /** In a group that holds, the first open letter of the aggregate that comes before this event. */

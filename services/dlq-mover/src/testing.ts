@@ -1,0 +1,232 @@
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
+import { beginHandling, recordHandled, registerInboxGroup } from '@event-bus/inbox';
+import { type RedisServer, type ServiceProcess, spawnService, startRedis } from '@event-bus/testkit';
+import {
+  derivedKeys,
+  ENTRY_FIELDS,
+  type EntryMover,
+  type FailureRecord,
+  type GroupReader,
+  type GroupRef,
+  HANDED_BACK,
+  placeKey,
+  type StreamObserver,
+} from '@event-bus/transport';
+import { createRedisTransport } from '@event-bus/transport/redis';
+import type { Redis } from 'ioredis';
+import { sql } from 'kysely';
+
+/** An entry that stands in a stream. */
+export interface TestEntry {
+  readonly id: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** One group of one stream on servers of its own, movers as processes, and what a runner would do to them. */
+export interface Stage {
+  readonly database: TestDatabase;
+  readonly redis: RedisServer;
+  readonly client: Redis;
+  readonly reader: GroupReader;
+  readonly mover: EntryMover;
+  readonly streams: StreamObserver;
+  readonly ref: GroupRef;
+  spawn(env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
+  /** Adds entries to the place and hands them to a consumer. */
+  deliver(count: number, options?: DeliverOptions): Promise<TestEntry[]>;
+  /** Records that they failed for good, and hands them back, as a runner does. */
+  fail(entries: readonly TestEntry[], change?: Partial<FailureRecord>, ref?: GroupRef): Promise<void>;
+  /** Lets entries look as if they had been handed out so often, and not been touched for so long. */
+  age(entries: readonly TestEntry[], deliveries: number, idleMs: number): Promise<void>;
+  /** Handles an entry as a runner does: the inbox row, then whatever `during` does, the commit, the acknowledgement. */
+  handle(entry: TestEntry, during?: () => Promise<void>): Promise<'handled' | 'duplicate'>;
+  inbox(): Promise<Map<string, string>>;
+  letters(): Promise<Map<string, { state: string; kind: string; dlqId: string | null }>>;
+  /** Event IDs among the dead letters in Redis, in order. */
+  copies(): Promise<string[]>;
+  pending(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** How entries are made and delivered. */
+export interface DeliverOptions {
+  readonly consumer?: string;
+  readonly ref?: GroupRef;
+  readonly fields?: (index: number) => Readonly<Record<string, string>>;
+}
+
+const stream = 'events:user';
+const group = 'mail';
+let position = 0;
+
+/** The fields of an event. */
+export function eventFields(change: Readonly<Record<string, string>> = {}): Record<string, string> {
+  position += 1;
+  const fields: Readonly<Record<string, string>> = {
+    event_id: randomUUID(),
+    source: 'test',
+    position: String(position),
+    event_type: 'user.renamed',
+    event_version: '1',
+    aggregate_type: 'user',
+    aggregate_id: `u-${position}`,
+    tenant_id: 'acme',
+    actor_id: 'ann',
+    occurred_at: '2026-01-02T03:04:05.678901Z',
+    payload: '{"name":"Ann"}',
+    ...change,
+  };
+  return Object.fromEntries(ENTRY_FIELDS.map((name) => [name, fields[name] ?? '']));
+}
+
+/** Sets up a stage on a PostgreSQL server, with a registered group that gives entries up after five deliveries. */
+export async function createStage(
+  postgresUrl: string,
+  {
+    onDeadLetter = 'continue',
+    register = true,
+  }: { onDeadLetter?: 'continue' | 'hold'; register?: boolean } = {},
+): Promise<Stage> {
+  const database = await createTestDatabase(postgresUrl);
+  const redis = await startRedis();
+  const client = redis.client();
+  const transport = createRedisTransport({ url: redis.url, commandTimeoutMs: 2_000 });
+  const reader = transport.reader();
+  const streams = transport.observer();
+  const processes: ServiceProcess[] = [];
+  const ref: GroupRef = { stream, group };
+  await sql`insert into topics (name, partitions) values ('user', 1)`.execute(database.db);
+  if (register) {
+    await registerInboxGroup(database.db, { group, onDeadLetter, maxDeliveries: 5, claimIdleMs: 2_000 });
+  }
+  await reader.ensureGroup(ref, '0');
+  await reader.ensureGroup({ ...ref, injected: true }, '0');
+
+  return {
+    database,
+    redis,
+    client,
+    reader,
+    mover: transport.mover(),
+    streams,
+    ref,
+    async spawn(env = {}) {
+      const process = await spawnService({
+        entry: join(import.meta.dirname, 'main.ts'),
+        cwd: join(import.meta.dirname, '..', '..', '..'),
+        env: { DATABASE_URL: database.url, REDIS_URL: redis.url, SWEEP_EVERY: '100ms', ...env },
+      });
+      processes.push(process);
+      await process.waitFor(/"msg":"started"/);
+      return process;
+    },
+    async deliver(count, { consumer = 'runner', ref: place = ref, fields = () => eventFields() } = {}) {
+      const made = Array.from({ length: count }, (_, index) => fields(index));
+      for (let from = 0; from < made.length; from += 1_000) {
+        const pipeline = client.pipeline();
+        for (const one of made.slice(from, from + 1_000))
+          pipeline.xadd(placeKey(place), '*', ...Object.entries(one).flat());
+        await pipeline.exec();
+      }
+      const entries: TestEntry[] = [];
+      while (entries.length < count) {
+        const read = await reader.read({ group, consumer, from: [place], count: 1_000, blockMs: 1_000 });
+        entries.push(...read.map(({ id, fields: found }) => ({ id, fields: found })));
+      }
+      return entries;
+    },
+    async fail(entries, change = {}, place = ref) {
+      const records = entries.map(({ id, fields }): [string, FailureRecord] => [
+        id,
+        {
+          eventId: fields.event_id ?? '',
+          attempts: 3,
+          final: true,
+          kind: 'attempts',
+          reason: 'attempts used up: 3 of 3 failed',
+          error: 'Error: no luck',
+          stack: '    at handle (/app/handler.ts:1:2)',
+          history: [{ at: 1_790_000_000_000, consumer: 'runner', error: 'Error: no luck' }],
+          firstDeliveredAt: 1_790_000_000_000,
+          failedAt: 1_790_000_001_000,
+          dueAt: 0,
+          ...change,
+        },
+      ]);
+      await reader.recordFailures(place, 'runner', new Map(records));
+      await reader.release(
+        place,
+        'runner',
+        entries.map(({ id }) => id),
+      );
+    },
+    async age(entries, deliveries, idleMs) {
+      for (let from = 0; from < entries.length; from += 1_000) {
+        const ids = entries.slice(from, from + 1_000).map(({ id }) => id);
+        await client.xclaim(
+          stream,
+          group,
+          'runner',
+          0,
+          ...ids,
+          'IDLE',
+          idleMs,
+          'RETRYCOUNT',
+          deliveries,
+          'JUSTID',
+        );
+      }
+    },
+    async handle({ id, fields }, during = async () => undefined) {
+      const row = {
+        group,
+        eventId: fields.event_id ?? '',
+        replayId: '',
+        occurredAt: fields.occurred_at ?? '',
+        stream,
+        streamId: id,
+        attempt: 1,
+      };
+      const fresh = await database.db.transaction().execute(async (trx) => {
+        await sql.raw(beginHandling(60_000).replace(/^begin[^;]*;/, '')).execute(trx);
+        const [isFresh] = await recordHandled(trx, [row]);
+        await during();
+        return isFresh;
+      });
+      await reader.acknowledge(ref, [{ id, eventId: row.eventId }]);
+      return fresh === true ? 'handled' : 'duplicate';
+    },
+    async inbox() {
+      const rows = await database.db.selectFrom('inbox_events').select(['event_id', 'outcome']).execute();
+      return new Map(rows.map((row) => [row.event_id, row.outcome]));
+    },
+    async letters() {
+      const rows = await database.db
+        .selectFrom('dead_letters')
+        .select(['event_id', 'state', 'kind', 'dlq_id'])
+        .execute();
+      return new Map(
+        rows.map((row) => [row.event_id, { state: row.state, kind: row.kind, dlqId: row.dlq_id }]),
+      );
+    },
+    async copies() {
+      const entries = await streams.range(derivedKeys.deadLetters(stream, group), '-', '+', 100_000);
+      return entries.map(({ fields }) => fields.event_id ?? '');
+    },
+    async pending() {
+      const statuses = await streams.groups(stream);
+      const status = statuses.find((one) => one.group === group);
+      const names = status?.consumers.filter(({ name }) => name !== HANDED_BACK) ?? [];
+      if (names.some(({ name }) => name.startsWith('mover'))) throw new Error('a mover left its name behind');
+      return status?.pending ?? 0;
+    },
+    async close() {
+      await Promise.all(processes.map((process) => process.stop()));
+      await transport.close();
+      await redis.stop();
+      await database.close();
+    },
+  };
+}
