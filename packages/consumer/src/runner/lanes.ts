@@ -36,9 +36,9 @@ export interface Lanes<Item extends LaneItem> {
   take(now: number, most?: number): readonly Item[] | undefined;
   /**
    * Ends a taking. The items that come back (by ID, with the time they are due) stand in their old place again;
-   * the others are gone for good.
+   * the others are gone for good. Returns those that would have come back but were dropped meanwhile.
    */
-  finish(taken: readonly Item[], again: ReadonlyMap<string, number>): void;
+  finish(taken: readonly Item[], again: ReadonlyMap<string, number>): Item[];
   /**
    * Forgets waiting items; with `all`, running ones too: they don't come back when they are finished, unless they
    * have been offered again by then. Returns the waiting ones that went.
@@ -64,7 +64,7 @@ export interface LaneItem {
   /** Names it among all that is held. */
   readonly id: string;
   readonly key: string;
-  /** Nothing else may run beside it. */
+  /** Nothing else may run beside it. May change while it runs. */
   readonly alone: boolean;
 }
 
@@ -164,7 +164,9 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
     let count = 0;
     while (into.length < most) {
       const entry = lane.queue[count];
-      if (entry === undefined || entry.dueAt > now || (entry.item.alone && into.length > 0)) break;
+      // The head was due when its key became ready, whatever the clock says by now.
+      if (entry === undefined || (count > 0 && entry.dueAt > now)) break;
+      if (entry.item.alone && into.length > 0) break;
       into.push(entry.item);
       items.set(entry.item.id, { item: entry.item, state: 'running' });
       count += 1;
@@ -201,25 +203,29 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
     },
     finish(taken, again) {
       takings -= 1;
-      if (isAlone) {
-        isAlone = false;
-        solitude.leave();
-      }
+      const dropped: Item[] = [];
       for (const item of taken) {
         const lane = laneOf(item.key);
         lane.running -= 1;
         runningItems -= 1;
         const dueAt = again.get(item.id);
-        if (dueAt === undefined || items.get(item.id)?.state === 'dropped') items.delete(item.id);
+        const isDropped = items.get(item.id)?.state === 'dropped';
+        if (dueAt === undefined || isDropped) items.delete(item.id);
         else {
           items.set(item.id, { item, state: 'waiting' });
           enqueue(lane, { item, dueAt });
         }
+        if (dueAt !== undefined && isDropped) dropped.push(item);
       }
       for (const { key } of taken) {
         const lane = lanes.get(key);
         if (lane !== undefined) refile(key, lane);
       }
+      if (isAlone) {
+        isAlone = false;
+        solitude.leave();
+      }
+      return dropped;
     },
     drop(which, states) {
       const gone: Item[] = [];
