@@ -1,6 +1,7 @@
 import { userCreated, userRenamed } from '@event-bus/contracts';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import type { ConsumerOptions } from './define-consumer.ts';
 import type { HandlerContext } from './handler.ts';
 import { deadLetter, skip } from './outcome.ts';
 import {
@@ -32,7 +33,7 @@ const leave = (trx: Context['trx'], eventId: string, note = '') =>
 /** A consumer in batches whose handler leaves an effect, and then does what the event's name asks for. */
 function batchConsumer(
   odd: (context: Context, eventId: string) => unknown,
-  options: { readonly ordering?: 'aggregate'; readonly seen?: string[] } = {},
+  options: Partial<Pick<ConsumerOptions, 'ordering' | 'retry'>> & { readonly seen?: string[] } = {},
 ) {
   const { seen, ...rest } = options;
   return defineConsumer({
@@ -286,6 +287,30 @@ test('in an ordered group, what follows a failed event of its aggregate waits; t
     settlements.map((settlement) => ('counted' in settlement ? settlement.counted : settlement.kind)),
   ).toEqual(['settled', true, 'settled', 'held-back', 'settled']);
   expect((await bench.effects()).length).toBe(3);
+});
+
+test('in an ordered group, what follows an event of its aggregate that is given up waits until that is known', async () => {
+  const { handleTogether } = bench.dispatcher(
+    batchConsumer(() => Promise.reject(new Error('odd')), {
+      ordering: 'aggregate',
+      retry: { maxAttempts: 1 },
+    }),
+  );
+  const of = (aggregate: string, position: string, fields = {}) =>
+    work(delivery({ aggregate_id: aggregate, position, ...fields }));
+  const unreadable = { payload: 'no JSON' };
+  const works = [of('a', '1', odd), of('b', '2', unreadable), of('a', '3'), of('b', '4'), of('c', '5')];
+
+  const settlements = await handleTogether(works, never);
+
+  expect(settlements.map(({ kind }) => kind)).toEqual([
+    'given-up',
+    'given-up',
+    'held-back',
+    'held-back',
+    'settled',
+  ]);
+  expect((await bench.effects()).length).toBe(1);
 });
 
 test('a handler with two events in its consumer gets each with its own type', async () => {

@@ -113,7 +113,10 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
     });
   }
 
-  /** In the order given; what follows a failed event of an ordered aggregate is not handled before it. */
+  /**
+   * In the order given. What follows an event of an ordered aggregate that failed or is given up waits until it is known
+   * what becomes of that one.
+   */
   async function handleOneByOne(batch: readonly Prepared[], signal: AbortSignal): Promise<Settlement[]> {
     const settlements: Settlement[] = [];
     const heldBack = new Map<string, string>();
@@ -129,14 +132,34 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
       const settlement: Settlement = interruption ?? (await handleAlone(prepared, signal));
       settlements.push(settlement);
       if (settlement.kind === 'interrupted' && settlement.cause !== 'fenced') interruption = settlement;
-      if (ordering === 'aggregate' && settlement.kind === 'failed')
+      if (ordering === 'aggregate' && (settlement.kind === 'failed' || settlement.kind === 'given-up')) {
         heldBack.set(aggregate, prepared.event.id);
+      }
     }
     return settlements;
   }
 
+  /** The same holds for what follows an event that cannot be read. */
+  function openAll(works: readonly Work[]): (Prepared | Settlement)[] {
+    const heldBack = new Map<string, string>();
+    return works.map((work) => {
+      const {
+        aggregate_type: type = '',
+        aggregate_id: id = '',
+        event_id: eventId = '',
+      } = work.delivery.fields;
+      const aggregate = `${type} ${id}`;
+      const behind = heldBack.get(aggregate);
+      if (behind !== undefined) return { kind: 'held-back', behind };
+      const opened = open(work);
+      const isGivenUp = 'kind' in opened && opened.kind === 'given-up';
+      if (ordering === 'aggregate' && isGivenUp) heldBack.set(aggregate, eventId);
+      return opened;
+    });
+  }
+
   async function handleTogether(works: readonly Work[], signal: AbortSignal): Promise<Settlement[]> {
-    const opened = works.map(open);
+    const opened = openAll(works);
     const batch = opened.filter((entry) => 'member' in entry);
     const alone = batch.length < 2;
     const settled =
