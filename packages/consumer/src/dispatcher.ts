@@ -1,8 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventCatalog } from '@event-bus/contracts';
-import { type InboxKey, isSettled } from '@event-bus/inbox';
 import type { Logger, Span } from '@event-bus/telemetry';
-import type { Delivery } from '@event-bus/transport';
 import type pg from 'pg';
 import { assertConsumable } from './assert-consumable.ts';
 import { decodeDelivery } from './decode.ts';
@@ -13,9 +11,7 @@ import { createReporter } from './reporter.ts';
 import { settle } from './settle.ts';
 import type { Dispatcher, Settlement, Work } from './settlement.ts';
 import { runBatchTransaction } from './transaction/batch-transaction.ts';
-import { bindBookkeeping } from './transaction/bound-transaction.ts';
 import { type EventEnd, runEventTransaction } from './transaction/event-transaction.ts';
-import { openSession } from './transaction/session.ts';
 
 /** What a dispatcher is made of. */
 export interface DispatcherOptions {
@@ -174,25 +170,7 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
       return 'member' in opened ? handleAlone(opened, signal) : opened;
     },
     handleTogether,
-    async isSettled({ delivery }) {
-      const key = inboxKeyOf(group, delivery);
-      if (key === undefined) return true;
-      const session = await openSession(pool, new AbortController().signal);
-      try {
-        return await isSettled(bindBookkeeping(session), key);
-      } finally {
-        session.release();
-      }
-    },
   };
-}
-
-/** `undefined` if the entry names no event that the inbox could know. */
-function inboxKeyOf(group: string, { fields }: Delivery): InboxKey | undefined {
-  const { event_id: eventId = '', occurred_at: occurredAt = '', replay_id: replayId = '' } = fields;
-  const isNamed =
-    /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(eventId) && !Number.isNaN(Date.parse(occurredAt));
-  return isNamed ? { group, eventId, occurredAt, replayId } : undefined;
 }
 
 function at<Value>(values: readonly Value[], index: number): Value {

@@ -54,6 +54,4 @@ export interface Dispatcher {
   handle(work: Work, signal: AbortSignal): Promise<Settlement>;
   /** Handles several deliveries in one transaction (`transaction: 'batch'`); one settlement per work, in order. */
   handleTogether(works: readonly Work[], signal: AbortSignal): Promise<Settlement[]>;
-  /** Whether a delivery is settled by now, without handling it. */
-  isSettled(work: Work): Promise<boolean>;
 }

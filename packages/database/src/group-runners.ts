@@ -12,48 +12,73 @@ export interface RunnerBeat {
   /** Milliseconds since the epoch. */
   readonly circuitSince: number;
   readonly circuitError: string | null;
+  /** `at` of the last news that it goes by; `null` before the first. */
+  readonly knownAt: string | null;
 }
 
 /** What a runner is told. */
 export interface GroupNews {
+  /** When it was told, by the clock of the database, as text. Whatever was committed before is in it. */
+  readonly at: string;
   /** Present while an operator has paused the group. */
   readonly pause: { readonly by: string | null; readonly reason: string | null } | null;
   /** What the other runners of the group that are alive have handlers for. */
   readonly eventsElsewhere: readonly string[];
+  /** All of them that lack one of this runner's handlers go by news from `since` or later. */
+  readonly othersKnow: boolean;
 }
 
 /** A runner that has not been heard of for so long is taken for dead. */
 export const runnerSilenceMs = 30_000;
 
-/** Says that a runner is alive, and what it is told. Forgets those of its group that are dead. */
-export async function beat(db: Kysely<BusDatabase>, runner: RunnerBeat): Promise<GroupNews> {
+/**
+ * Says that a runner is alive, and what it is told. Forgets those of its group that are dead. News from `at` of a
+ * runner's second beat on tell of it, since its first one was committed by then.
+ */
+export async function beat(
+  db: Kysely<BusDatabase>,
+  runner: RunnerBeat,
+  since: string | null = null,
+): Promise<GroupNews> {
+  const events = sql`${[...runner.events]}::text[]`;
   const { rows } = await sql<{
+    at: string;
     paused: boolean;
     paused_by: string | null;
     pause_reason: string | null;
     elsewhere: string[] | null;
+    others_know: boolean;
   }>`
     with own as (
-      insert into group_runners (consumer_group, runner, events, circuit, circuit_since, circuit_error)
-      values (${runner.group}, ${runner.runner}, ${[...runner.events]}::text[], ${runner.circuit},
-        to_timestamp(${runner.circuitSince}::float8 / 1000), ${runner.circuitError?.replaceAll('\0', '\uFFFD') ?? null})
+      insert into group_runners (
+        consumer_group, runner, events, circuit, circuit_since, circuit_error, known_at)
+      values (${runner.group}, ${runner.runner}, ${events}, ${runner.circuit},
+        to_timestamp(${runner.circuitSince}::float8 / 1000),
+        ${runner.circuitError?.replaceAll('\0', '\uFFFD') ?? null}, ${runner.knownAt}::timestamptz)
       on conflict (consumer_group, runner) do update set events = excluded.events, circuit = excluded.circuit,
-        circuit_since = excluded.circuit_since, circuit_error = excluded.circuit_error, seen_at = clock_timestamp()
+        circuit_since = excluded.circuit_since, circuit_error = excluded.circuit_error,
+        known_at = excluded.known_at, seen_at = clock_timestamp()
     ), dead as (
       delete from group_runners
       where consumer_group = ${runner.group} and runner <> ${runner.runner}
         and seen_at < clock_timestamp() - make_interval(secs => ${runnerSilenceMs}::float8 / 1000)
+    ), others as (
+      select events, known_at from group_runners
+      where consumer_group = ${runner.group} and runner <> ${runner.runner}
+        and seen_at >= clock_timestamp() - make_interval(secs => ${runnerSilenceMs}::float8 / 1000)
     )
-    select g.paused_at is not null as paused, g.paused_by, g.pause_reason, (
-      select array_agg(distinct event) from group_runners r, unnest(r.events) event
-      where r.consumer_group = ${runner.group} and r.runner <> ${runner.runner}
-        and r.seen_at >= clock_timestamp() - make_interval(secs => ${runnerSilenceMs}::float8 / 1000)
-    ) as elsewhere
+    -- The time is taken before the statement looks at anything, so it sees what was committed by then.
+    select now()::text as at, g.paused_at is not null as paused, g.paused_by, g.pause_reason,
+      (select array_agg(distinct event) from others, unnest(events) event) as elsewhere,
+      (select coalesce(bool_and(coalesce(known_at >= ${since}::timestamptz, false)), true)
+        from others where not events @> ${events}) as others_know
     from (select 1) one left join consumer_groups g on g.name = ${runner.group}`.execute(db);
-  const row = rows[0];
+  const [row] = rows;
   return {
+    at: row?.at ?? '',
     pause: row?.paused === true ? { by: row.paused_by, reason: row.pause_reason } : null,
     eventsElsewhere: row?.elsewhere ?? [],
+    othersKnow: row?.others_know === true,
   };
 }
 

@@ -207,6 +207,7 @@ export interface GroupRunnersTable {
   circuit_error: string | null;
   started_at: Generated<Date>;
   seen_at: Generated<Date>;
+  known_at: Timestamp | null;
 }
 
 /** All tables of the bus. An application's own schema may extend it. */

@@ -36,4 +36,4 @@ export {
   renewLease,
 } from './leases.ts';
 export { type AggregatePosition, type Inversion, recordPositions } from './positions.ts';
-export { isSettled } from './settled.ts';
+export { areSettled } from './settled.ts';

@@ -6,11 +6,13 @@
  *     half-open  a few may start: one at first, twice as many with each success
  *
  *     closed -> open       handlers of `threshold` different aggregates failed, and none succeeded in between
- *     open -> half-open    the pause is over: 1 s at first, longer with each time, see the settings
- *     half-open -> open    an attempt failed
+ *     open -> half-open    the pause is over: the first one at first, twice as long each time, up to the longest
+ *     half-open -> open    handlers of as many different aggregates as may run failed, and none succeeded in between:
+ *                          one at first, and never more than `threshold`
  *     half-open -> closed  as many may start as ever
  *
- * While it is not closed, failed attempts do not count.
+ * While it is not closed, failed attempts do not count. An attempt says nothing of a time in which it did not begin: one
+ * that began before the circuit opened neither opens it again nor closes it, and does not count if it fails.
  */
 export interface Circuit {
   state(): 'closed' | 'open' | 'half-open';
@@ -21,10 +23,12 @@ export interface Circuit {
   limit(): number;
   /** How long nothing may start. 0 unless it is open. */
   pauseMs(): number;
+  /** To be asked when an attempt begins, and given back with what it came to. */
+  era(): number;
   /** A handler ended well. */
-  succeeded(): void;
-  /** An attempt on this aggregate failed. */
-  failed(aggregate: string, error: unknown): void;
+  succeeded(era: number): void;
+  /** An attempt on this aggregate failed. Returns whether it counts. */
+  failed(era: number, aggregate: string, error: unknown): boolean;
 }
 
 /** How a circuit behaves. */
@@ -36,47 +40,52 @@ export interface CircuitOptions {
   readonly longestPauseMs: number;
   /** Told of every change of state. */
   readonly onChange: (circuit: Circuit) => void;
+  /** Milliseconds by a clock that nobody sets back. */
+  readonly now?: () => number;
 }
 
 /** Creates a closed circuit. */
 export function createCircuit(options: CircuitOptions): Circuit {
   const { threshold, concurrency, firstPauseMs, longestPauseMs, onChange } = options;
+  const { now = () => performance.now() } = options;
   const failing = new Set<string>();
+  let state: ReturnType<Circuit['state']> = 'closed';
   let allowed = concurrency;
-  let isOpen = false;
-  let pauses = 0;
+  let openings = 0;
   let openUntil = 0;
+  let era = 0;
   let since = Date.now();
   let lastError: unknown;
 
-  function change(): void {
+  function become(next: typeof state): void {
+    state = next;
     since = Date.now();
+    failing.clear();
     onChange(circuit);
   }
 
   function open(error: unknown): void {
-    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(pauses, 16));
-    pauses += 1;
+    const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(openings, 16));
+    openings += 1;
     // Runners that were hit together do not come back together.
-    openUntil = performance.now() + pauseMs * (0.75 + Math.random() / 4);
-    isOpen = true;
-    allowed = 1;
+    openUntil = now() + pauseMs * (0.75 + Math.random() / 4);
+    era += 1;
     lastError = error;
-    change();
+    become('open');
   }
 
   /** The pause of an open circuit may be over by now. */
   function look(): void {
-    if (!isOpen || performance.now() < openUntil) return;
-    isOpen = false;
-    change();
+    if (state !== 'open' || now() < openUntil) return;
+    allowed = 1;
+    era += 1;
+    become('half-open');
   }
 
   const circuit: Circuit = {
     state() {
       look();
-      if (isOpen) return 'open';
-      return allowed < concurrency || pauses > 0 ? 'half-open' : 'closed';
+      return state;
     },
     get since() {
       return since;
@@ -86,24 +95,31 @@ export function createCircuit(options: CircuitOptions): Circuit {
     },
     limit() {
       look();
-      return isOpen ? 0 : allowed;
+      return state === 'open' ? 0 : allowed;
     },
-    pauseMs: () => (isOpen ? Math.max(0, openUntil - performance.now()) : 0),
-    succeeded() {
+    pauseMs: () => (state === 'open' ? Math.max(0, openUntil - now()) : 0),
+    era() {
+      look();
+      return era;
+    },
+    succeeded(began) {
+      if (began !== era) return;
       failing.clear();
-      // What began before it opened says nothing of the time since.
-      if (isOpen || pauses === 0) return;
+      if (state !== 'half-open') return;
       allowed = Math.min(concurrency, allowed * 2);
       if (allowed < concurrency) return;
-      pauses = 0;
+      openings = 0;
       lastError = undefined;
-      change();
+      become('closed');
     },
-    failed(aggregate, error) {
-      if (threshold === 0 || isOpen) return;
-      if (pauses > 0) return open(error);
+    failed(began, aggregate, error) {
+      if (threshold === 0) return true;
+      if (began !== era) return false;
+      const isHalfOpen = state === 'half-open';
       failing.add(aggregate);
-      if (failing.size >= threshold) open(error);
+      if (failing.size < (isHalfOpen ? Math.min(threshold, allowed) : threshold)) return !isHalfOpen;
+      open(error);
+      return false;
     },
   };
   return circuit;

@@ -1,4 +1,4 @@
-import { type BusDatabase, beat, leaveGroup } from '@event-bus/database';
+import { type BusDatabase, beat, type GroupNews, leaveGroup } from '@event-bus/database';
 import type { Logger } from '@event-bus/telemetry';
 import type { Kysely } from 'kysely';
 import { createBell } from './bell.ts';
@@ -14,11 +14,16 @@ import { pause } from './pause.ts';
 export interface GroupControl {
   /** An operator has stopped the group. */
   isPaused(): boolean;
-  /** Another runner of the group that is alive has a handler for these events. */
-  isHandledElsewhere(eventType: string): boolean;
+  /** No handler for these events here, but another runner of the group that is alive has one. */
+  isForeign(eventType: string): boolean;
   /** Tells the others of a change soon. */
   changed(): void;
-  /** Until the signal aborts. Never rejects. */
+  /**
+   * Puts this runner on the list, and waits until those that lack one of its handlers know of it: until then they pass its
+   * events over. Rejects if the database fails.
+   */
+  join(stop: AbortSignal): Promise<void>;
+  /** Renews until the signal aborts. Never rejects. */
   run(stop: AbortSignal): Promise<void>;
   /** Takes this runner off the list. */
   leave(): Promise<void>;
@@ -37,22 +42,37 @@ export function createControl(parts: {
   const { group, runner, registry, circuit, everyMs, logger, onResume } = parts;
   const outage = createOutage('renewing what is known of the group', logger);
   const bell = createBell();
+  const own = new Set(group.events);
+  let knownAt: string | null = null;
   let paused = false;
-  let elsewhere: ReadonlySet<string> = new Set();
+  let foreign: ReadonlySet<string> = new Set();
 
-  async function renew(): Promise<void> {
-    const known = await beat(registry, {
-      group: group.group,
-      runner,
-      events: group.events,
-      circuit: circuit.state(),
-      circuitSince: circuit.since,
-      circuitError: circuit.state() === 'closed' ? null : textOf(circuit.error),
-    });
-    elsewhere = new Set(known.eventsElsewhere);
-    if (paused === (known.pause !== null)) return;
-    paused = known.pause !== null;
-    if (known.pause !== null) logger.warn({ ...known.pause }, 'the group is paused: nothing new is started');
+  /** Returns what it was told. */
+  async function renew(since: string | null = null): Promise<GroupNews> {
+    const state = circuit.state();
+    const news = await beat(
+      registry,
+      {
+        group: group.group,
+        runner,
+        events: group.events,
+        circuit: state,
+        circuitSince: circuit.since,
+        circuitError: state === 'closed' ? null : textOf(circuit.error),
+        knownAt,
+      },
+      since,
+    );
+    knownAt = news.at;
+    foreign = new Set(news.eventsElsewhere.filter((event) => !own.has(event)));
+    heed(news.pause);
+    return news;
+  }
+
+  function heed(pausing: GroupNews['pause']): void {
+    if (paused === (pausing !== null)) return;
+    paused = pausing !== null;
+    if (pausing !== null) logger.warn({ ...pausing }, 'the group is paused: nothing is started');
     else {
       logger.info({}, 'the group is resumed');
       onResume();
@@ -61,14 +81,23 @@ export function createControl(parts: {
 
   return {
     isPaused: () => paused,
-    isHandledElsewhere: (eventType) => elsewhere.has(eventType),
+    isForeign: (eventType) => foreign.has(eventType),
     changed: () => bell.ring(),
+    async join(stop) {
+      const { othersKnow } = await renew();
+      if (othersKnow) return;
+      logger.info({}, 'waiting until the other runners of the group know of the handlers that they lack');
+      const { at } = await renew();
+      while (!stop.aborted && !(await renew(at)).othersKnow) await pause(everyMs / 10, stop);
+    },
     async run(stop) {
       while (!stop.aborted) {
         try {
+          const before = foreign;
           await renew();
           outage.recovered();
-          await bell.wait(everyMs, stop);
+          // Whoever is new waits to be known.
+          if ([...foreign].every((event) => before.has(event))) await bell.wait(everyMs, stop);
         } catch (error) {
           await pause(outage.failed(error), stop);
         }

@@ -1,4 +1,9 @@
-import { type FailureRecord, GroupMissingError, type GroupReader } from '@event-bus/transport';
+import {
+  type FailedAttempt,
+  type FailureRecord,
+  GroupMissingError,
+  type GroupReader,
+} from '@event-bus/transport';
 import type { Settlement } from '../settlement.ts';
 import type { Feed } from './feed.ts';
 import { createFlusher, type Flusher } from './flusher.ts';
@@ -50,9 +55,6 @@ export function recordOf(
 ): FailureRecord {
   const now = Date.now();
   const error = describeError(failed.error);
-  const earlier = before?.history ?? [];
-  const attempt = { at: now, consumer, error: bound(error, 300) };
-  const [first] = earlier;
   return {
     eventId: eventIdOf(delivery),
     attempts: (before?.attempts ?? 0) + (counted ? 1 : 0),
@@ -61,10 +63,12 @@ export function recordOf(
     reason: bound(failed.reason, 2_000),
     error,
     stack: describeStack(failed.error),
-    history:
-      first === undefined || earlier.length < remembered
-        ? [...earlier, attempt]
-        : [first, ...earlier.slice(2 - remembered), attempt],
+    history: historyOf(
+      before?.history ?? [],
+      { at: now, consumer, error: bound(error, 300) },
+      failed,
+      counted,
+    ),
     firstDeliveredAt,
     failedAt: now,
     dueAt,
@@ -72,6 +76,24 @@ export function recordOf(
 }
 
 const remembered = 10;
+
+/** The first attempt that failed and the last ones. What was deferred, or never came to its handler, was none. */
+function historyOf(
+  earlier: readonly FailedAttempt[],
+  attempt: FailedAttempt,
+  failed: Parameters<typeof recordOf>[2],
+  counted: boolean,
+): readonly FailedAttempt[] {
+  const hasFailed =
+    failed.kind === 'failed'
+      ? failed.reason !== 'retry-after'
+      : failed.why === 'attempts' || failed.why === 'declined';
+  if (!hasFailed && !counted) return earlier;
+  const [first] = earlier;
+  return first === undefined || earlier.length < remembered
+    ? [...earlier, attempt]
+    : [first, ...earlier.slice(2 - remembered), attempt];
+}
 
 /** An error as it is recorded, for people. */
 export function describeError(error: unknown): string {

@@ -9,11 +9,12 @@ import type { Feed } from './feed.ts';
 import type { RunnerGroup } from './group.ts';
 import { handBack } from './hand-back.ts';
 import { createHandling, type Handling } from './handling.ts';
-import { createIntake, readNewEntries } from './intake.ts';
+import { createIntake } from './intake.ts';
 import { keepClaimed } from './keepalive.ts';
 import { type LeaseStore, tendLease } from './leases.ts';
 import { createOutage } from './outage.ts';
 import { pause, within } from './pause.ts';
+import { readNewEntries, sourcesOf } from './reading.ts';
 import { tendFeed } from './reclaim.ts';
 import { register } from './registration.ts';
 import { createRunnerState, type RunnerState } from './runner-state.ts';
@@ -62,7 +63,7 @@ export interface GroupRunner {
  * ordered group each stream is handled by one of them, and the others stand by.
  */
 export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
-  const { group, transport, registry, solitude } = options;
+  const { group, transport, registry, inbox, solitude } = options;
   const consumer = createConsumerName();
   const settings = { ...defaultRunnerSettings, ...options.settings };
   const logger = options.logger.child({ group: group.group, consumer });
@@ -72,6 +73,7 @@ export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
     consumer,
     transport,
     registry,
+    inbox,
     settings,
     logger,
     solitude,
@@ -105,7 +107,7 @@ export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
 /** Returns the group's start positions, or `undefined` if it was told to stop before it could be registered. */
 async function registerUntilDone(
   { group, registry, inbox }: GroupRunnerOptions,
-  { streams, settings, logger }: RunnerState,
+  { streams, settings, control, logger }: RunnerState,
   drain: AbortSignal,
 ): Promise<ReadonlyMap<string, bigint> | undefined> {
   const outage = createOutage('registering the group', logger);
@@ -114,6 +116,7 @@ async function registerUntilDone(
       const { claimIdleMs } = settings;
       await registerInboxGroup(inbox, { ...group, claimIdleMs });
       const registered = await register(group, { registry, streams, logger });
+      await control.join(drain);
       outage.recovered();
       return registered.startFrom === 'now' ? registered.startPositions : new Map();
     } catch (error) {
@@ -150,7 +153,7 @@ async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promis
       broken.abort(error);
     });
   const takingIn = [
-    readNewEntries(state, { reader, intake, drain }),
+    ...sourcesOf(state, reader).map((source) => readNewEntries(state, { source, intake, drain })),
     ...state.feeds.map((feed) => tendFeed(state, { feed, intake, drain })),
   ].map(watch);
   const upkeep = [
@@ -158,6 +161,7 @@ async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promis
     state.control.run(stop),
     state.acknowledger.run(stop),
     state.failures.run(stop),
+    state.blockers.run(stop),
     ...(leases === undefined
       ? []
       : state.slots.map((slot) => tendLease(state, { slot, store: leases, drain, stop }))),

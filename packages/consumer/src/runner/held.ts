@@ -5,6 +5,10 @@ import type { LaneItem } from './lanes.ts';
 /** A delivery in the runner's hands. */
 export interface Held extends LaneItem {
   readonly delivery: Delivery;
+  /** Until this process has survived it. */
+  alone: boolean;
+  /** Its delivery, which is to be handled alone, is counted. */
+  isCounted: boolean;
   /** The last failure, if any attempt counted or was deferred: what is recorded beside the stream. */
   failure: FailureRecord | undefined;
   /** Milliseconds since the epoch, as far as is known. */
@@ -32,6 +36,7 @@ export function toHeld(
     id,
     key: ordered ? lane : id,
     alone: deliveries >= aloneFrom,
+    isCounted: false,
     delivery,
     failure,
     firstDeliveredAt: failure?.firstDeliveredAt ?? Date.now(),
@@ -41,11 +46,6 @@ export function toHeld(
 /** The event ID of a delivery; empty where a foreign writer gave none. */
 export function eventIdOf({ fields }: Delivery): string {
   return fields.event_id ?? '';
-}
-
-/** It waits to be dead-lettered. Only groups that hold keep such entries in hand. */
-export function isGivenUp(held: Held | undefined): boolean {
-  return held?.failure?.final === true;
 }
 
 /** What names a held entry on the server. */

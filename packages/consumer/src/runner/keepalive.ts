@@ -1,6 +1,6 @@
 import { GroupMissingError } from '@event-bus/transport';
 import type { Feed } from './feed.ts';
-import { type Held, isGivenUp } from './held.ts';
+import type { Held } from './held.ts';
 import { createOutage } from './outage.ts';
 import { pause } from './pause.ts';
 import type { RunnerState } from './runner-state.ts';
@@ -39,7 +39,7 @@ async function keepFeed(state: RunnerState, feed: Feed): Promise<void> {
     ...lanes.held(),
     ...acknowledger.pending(),
     ...failures.pending().map((failure) => failure.held),
-  ].filter((item) => feed.brought(item.delivery) && !isGivenUp(item));
+  ].filter((item) => feed.brought(item.delivery));
   for (let from = 0; from < held.length; from += chunkSize) {
     const chunk = held.slice(from, from + chunkSize);
     const kept = await keepEntries(state, feed, chunk);

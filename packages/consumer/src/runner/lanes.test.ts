@@ -261,7 +261,7 @@ describe('an item that is to be handled alone', () => {
       return {
         lanes,
         pump,
-        finish() {
+        finish: () => {
           if (running === undefined) return;
           const ended = running;
           running = undefined;

@@ -55,6 +55,7 @@ export interface Lanes<Item extends LaneItem> {
   unreserve(count: number): void;
   /** All items, running and waiting. */
   held(): Item[];
+  holds(id: string): boolean;
   isWaiting(id: string): boolean;
   counts(): { readonly running: number; readonly waiting: number; readonly takings: number };
 }
@@ -265,6 +266,7 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
     unreserve(count) {
       reserved -= count;
     },
+    holds: (id) => items.has(id),
     isWaiting: (id) => items.get(id)?.state === 'waiting',
     held: () => [...items.values()].map(({ item }) => item),
     counts: () => ({ running: runningItems, waiting: items.size - runningItems, takings }),

@@ -1,6 +1,6 @@
 import { createOutage, type Outage } from './outage.ts';
 import { pause, within } from './pause.ts';
-import { type RunnerState, releaseEntries } from './runner-state.ts';
+import { type RunnerState, releaseSoon } from './runner-state.ts';
 import type { StreamSlot } from './stream-slot.ts';
 
 /** Where the leases of an ordered group are kept; it goes by its own clock. */
@@ -107,13 +107,5 @@ export function loseLease(state: RunnerState, slot: StreamSlot): void {
   slot.leaseLost();
   const waiting = state.lanes.drop(({ delivery }) => delivery.stream === slot.stream, 'all');
   // Only those that are still this runner's, so it cannot disturb its successor, who claims them in any case.
-  for (const feed of slot.feeds) {
-    const entries = waiting.filter(({ delivery }) => feed.brought(delivery));
-    releaseEntries(state, feed, entries).catch((error: unknown) => {
-      state.logger.warn(
-        { err: error, stream: feed.place },
-        'entries could not be handed back: they are claimed in any case',
-      );
-    });
-  }
+  releaseSoon(state, waiting);
 }

@@ -1,8 +1,9 @@
 import { GroupMissingError } from '@event-bus/transport';
 import type { Feed } from './feed.ts';
-import { type Intake, waitForRoom } from './intake.ts';
+import type { Intake } from './intake.ts';
 import { createOutage, type Outage } from './outage.ts';
 import { pause } from './pause.ts';
+import { waitForRoom } from './room.ts';
 import { type RunnerState, releaseEntries } from './runner-state.ts';
 
 /** Brings a feed from state to state, and takes over what others have left pending, until the signal aborts. */
@@ -51,13 +52,17 @@ async function createGroup(state: RunnerState, feed: Feed): Promise<void> {
 async function recover(state: RunnerState, parts: Tending): Promise<void> {
   const { feed } = parts;
   const began = feed.recovery;
+  // What is to be claimed tells what is known of its failures, and which is given up.
+  await state.failures.flush();
+  state.blockers.drop(feed);
   const waiting = state.lanes.drop(({ delivery }) => feed.brought(delivery), 'waiting');
   // Not counted as deliveries: they are claimed again at once.
   await releaseEntries(state, feed, waiting);
   await claimAll(state, {
     ...parts,
     minIdleMs: 0,
-    withGivenUp: state.group.onDeadLetter === 'hold',
+    // What was injected has its letter already, and that holds the others.
+    withGivenUp: state.group.onDeadLetter === 'hold' && feed.injected !== true,
   });
   if (!parts.drain.aborted) feed.recovered(began);
 }

@@ -10,6 +10,7 @@ import {
 import type { Kysely } from 'kysely';
 import { createAcknowledger } from './acknowledger.ts';
 import { type Bell, createBell } from './bell.ts';
+import { type Blockers, createBlockers } from './blockers.ts';
 import { type Circuit, createCircuit } from './circuit.ts';
 import { createControl, type GroupControl } from './control.ts';
 import { createFailureRecorder, type Failure } from './failures.ts';
@@ -36,9 +37,12 @@ export interface RunnerState {
   readonly streams: StreamObserver;
   readonly slots: readonly StreamSlot[];
   readonly feeds: readonly Feed[];
-  slotOf(of: Pick<Delivery, 'stream'>): StreamSlot;
-  feedOf(held: Held): Feed;
+  readonly slotOf: (of: Pick<Delivery, 'stream'>) => StreamSlot;
+  readonly feedOf: (held: Held) => Feed;
   readonly lanes: Lanes<Held>;
+  /** How many injected entries may be held, so that live traffic goes on beside a replay. */
+  readonly injectedShare: number;
+  readonly blockers: Blockers;
   readonly circuit: Circuit;
   readonly control: GroupControl;
   readonly acknowledger: Flusher<Held>;
@@ -54,6 +58,7 @@ export interface RunnerStateParts {
   readonly consumer: string;
   readonly transport: EventTransport;
   readonly registry: Kysely<BusDatabase>;
+  readonly inbox: Kysely<BusDatabase>;
   readonly settings: RunnerSettings;
   readonly logger: Logger;
   readonly solitude: Solitude;
@@ -65,7 +70,8 @@ export interface RunnerStateParts {
 
 /** Creates the state of a runner that holds nothing yet. */
 export function createRunnerState(parts: RunnerStateParts): RunnerState {
-  const { group, consumer, transport, registry, settings, logger, solitude, abort, onStartable } = parts;
+  const { group, consumer, transport, registry, inbox, settings, logger, solitude, abort, onStartable } =
+    parts;
   const reader = transport.reader();
   const streams = transport.observer();
   const moved = createBell();
@@ -84,11 +90,12 @@ export function createRunnerState(parts: RunnerStateParts): RunnerState {
     );
 
   const batchSize = group.transaction === 'batch' ? group.batchSize : 1;
+  const readAhead = settings.readAhead ?? Math.max(2 * group.concurrency * batchSize, settings.readCount);
   const lanes = createLanes<Held>({
     concurrency: group.concurrency,
     batchSize,
     capacity: settings.capacity,
-    readAhead: settings.readAhead ?? Math.max(2 * group.concurrency * batchSize, settings.readCount),
+    readAhead,
     compare: compareHeld,
     solitude,
     onFree: onStartable,
@@ -130,6 +137,8 @@ export function createRunnerState(parts: RunnerStateParts): RunnerState {
     slotOf,
     feedOf,
     lanes,
+    injectedShare: Math.max(1, Math.floor(Math.min(readAhead, settings.capacity) / 4)),
+    blockers: createBlockers({ group: group.group, inbox, logger }),
     circuit,
     control,
     acknowledger: createAcknowledger({
@@ -173,17 +182,28 @@ export async function releaseEntries(
   }
 }
 
-function logCircuit(circuit: Circuit, logger: Logger): void {
-  switch (circuit.state()) {
-    case 'open':
-      return logger.error(
-        { err: circuit.error, pause_ms: Math.round(circuit.pauseMs()) },
-        'handlers fail on many aggregates in a row: nothing is started for a while, and no attempt counts until they succeed again',
+/** Hands entries back without waiting for it. What cannot be handed back is claimed by others once it has been idle. */
+export function releaseSoon(state: RunnerState, entries: readonly Held[]): void {
+  if (entries.length === 0) return;
+  for (const [feed, own] of Map.groupBy(entries, (held) => state.feedOf(held))) {
+    releaseEntries(state, feed, own).catch((error: unknown) => {
+      state.logger.warn(
+        { err: error, stream: feed.place, entries: own.length },
+        'entries could not be handed back: they are claimed once idle',
       );
-    case 'half-open':
-      return logger.info({}, 'trying whether handlers succeed again');
-    case 'closed':
-      return logger.info({}, 'handlers succeed again');
+    });
+  }
+}
+
+function logCircuit(circuit: Circuit, logger: Logger): void {
+  const state = circuit.state();
+  if (state === 'closed') logger.info({}, 'handlers succeed again');
+  if (state === 'half-open') logger.info({}, 'trying whether handlers succeed again');
+  if (state === 'open') {
+    logger.error(
+      { err: circuit.error, pause_ms: Math.round(circuit.pauseMs()) },
+      'handlers fail on many aggregates in a row: nothing is started for a while, and no attempt counts until they succeed again',
+    );
   }
 }
 

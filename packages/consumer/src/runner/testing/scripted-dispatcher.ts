@@ -51,7 +51,6 @@ export function createScriptedDispatcher(script: Script = () => done) {
       for (const work of works) settlements.push(await handle(work, signal));
       return settlements;
     },
-    isSettled: async () => false,
   };
   return {
     dispatcher,

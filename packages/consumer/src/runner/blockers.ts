@@ -1,0 +1,108 @@
+import type { BusDatabase } from '@event-bus/database';
+import { areSettled, type InboxKey } from '@event-bus/inbox';
+import type { Logger } from '@event-bus/telemetry';
+import type { Kysely } from 'kysely';
+import { inboxKeyOf } from '../inbox-key.ts';
+import type { Settlement } from '../settlement.ts';
+import { createBell } from './bell.ts';
+import type { Feed } from './feed.ts';
+import { compareHeld, type Held } from './held.ts';
+import { createOutage } from './outage.ts';
+import { pause } from './pause.ts';
+
+/** That an event was given up. */
+export type GivenUp = Extract<Settlement, { kind: 'given-up' }>;
+
+/**
+ * In a group that holds: the events that were given up, each from then on until the inbox says that it is dead. Nothing
+ * that comes behind one in its aggregate may be handled meanwhile. Afterwards the inbox itself says what has to wait.
+ */
+export interface Blockers {
+  /** `how` is known of what was given up here. */
+  add(held: Held, how?: GivenUp): void;
+  /** The last one before this event in its aggregate. */
+  before(held: Held): { readonly how: GivenUp | undefined } | undefined;
+  /** Forgets those that came through a feed: all that is pending there is looked through again. */
+  drop(feed: Feed): void;
+  /** Looks which are dead by now, until the signal aborts. Never rejects. */
+  run(stop: AbortSignal): Promise<void>;
+}
+
+/** How often the inbox is asked while there are any. */
+export const blockersPollMs = 250;
+const pageSize = 500;
+
+interface Blocker {
+  readonly held: Held;
+  readonly key: InboxKey;
+  readonly how: GivenUp | undefined;
+}
+
+/** Creates them for one group; there are none yet. */
+export function createBlockers(parts: {
+  readonly group: string;
+  readonly inbox: Kysely<BusDatabase>;
+  readonly logger: Logger;
+}): Blockers {
+  const { group, inbox, logger } = parts;
+  const outage = createOutage('looking which events are dead', logger);
+  const lanes = new Map<string, Map<string, Blocker>>();
+  const added = createBell();
+
+  function remove({ held: { key, id } }: Blocker): void {
+    const lane = lanes.get(key);
+    lane?.delete(id);
+    if (lane?.size === 0) lanes.delete(key);
+  }
+
+  const all = () =>
+    lanes
+      .values()
+      .flatMap((lane) => lane.values())
+      .toArray();
+
+  async function look(page: readonly Blocker[]): Promise<void> {
+    const settled = await areSettled(
+      inbox,
+      page.map(({ key }) => key),
+    );
+    for (const [index, blocker] of page.entries()) if (settled[index] === true) remove(blocker);
+  }
+
+  return {
+    add(held, how) {
+      const key = inboxKeyOf(group, held.delivery);
+      // Nobody could ever know that it is dead.
+      if (key === undefined) return;
+      const lane = lanes.get(held.key) ?? new Map<string, Blocker>();
+      lanes.set(held.key, lane.set(held.id, { held, key, how }));
+      added.ring();
+    },
+    before(held) {
+      const lane = lanes.get(held.key);
+      return lane === undefined
+        ? undefined
+        : [...lane.values()].findLast((blocker) => compareHeld(blocker.held, held) < 0);
+    },
+    drop(feed) {
+      for (const blocker of all()) if (feed.brought(blocker.held.delivery)) remove(blocker);
+    },
+    async run(stop) {
+      while (!stop.aborted) {
+        if (lanes.size === 0) await added.wait(60_000, stop);
+        if (lanes.size === 0) continue;
+        try {
+          const blockers = all();
+          for (let from = 0; from < blockers.length; from += pageSize) {
+            await look(blockers.slice(from, from + pageSize));
+          }
+          outage.recovered();
+          // Many of them means that nobody has settled any for a while.
+          await pause(blockersPollMs * Math.ceil(blockers.length / pageSize), stop);
+        } catch (error) {
+          await pause(outage.failed(error), stop);
+        }
+      }
+    },
+  };
+}

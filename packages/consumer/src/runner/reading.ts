@@ -1,0 +1,106 @@
+import { GroupMissingError, type GroupReader, ServerRefusedError } from '@event-bus/transport';
+import type { Feed } from './feed.ts';
+import type { Intake } from './intake.ts';
+import { createOutage } from './outage.ts';
+import { pause } from './pause.ts';
+import { roomPatienceMs, waitForRoom } from './room.ts';
+import type { RunnerState } from './runner-state.ts';
+
+/** Where new entries are read from. */
+export interface Source {
+  /** What reading from it is called, for people. */
+  readonly reading: string;
+  readonly feeds: readonly Feed[];
+  /** Reads at most once at a time. */
+  readonly reader: GroupReader;
+  /** How many entries to ask for now. */
+  readonly room: () => number;
+}
+
+/** Reads new entries of all live feeds of a source until the signal aborts; at most one read at a time. */
+export async function readNewEntries(
+  state: RunnerState,
+  parts: { readonly source: Source; readonly intake: Intake; readonly drain: AbortSignal },
+): Promise<void> {
+  const { group, consumer, settings, lanes, logger, moved } = state;
+  const { source, intake, drain } = parts;
+  const { feeds, reader } = source;
+  const outage = createOutage(source.reading, logger);
+  const ordered = group.ordering === 'aggregate';
+  let turn = 0;
+
+  while (!drain.aborted) {
+    const room = await waitForRoom(state, drain, source.room);
+    const live = feeds.filter((feed) => feed.state === 'live' && blockMsOf(state, feed) > 0);
+    if (room === 0 || live.length === 0) {
+      await moved.wait(roomPatienceMs, drain);
+      continue;
+    }
+    // With less room than feeds they take turns.
+    turn += 1;
+    const chosen = rotate(live, turn).slice(0, room);
+    const began = new Map(chosen.map((feed) => [feed, feed.recovery]));
+    const reserved = lanes.reserve(Math.min(room, settings.readCount * chosen.length));
+    const count = Math.max(1, Math.min(settings.readCount, Math.floor(reserved / chosen.length)));
+    try {
+      const deliveries = await reader.read({
+        group: group.group,
+        consumer,
+        from: chosen,
+        count,
+        blockMs: Math.min(...chosen.map((feed) => blockMsOf(state, feed))),
+      });
+      outage.recovered();
+      lanes.unreserve(reserved);
+      for (const feed of chosen) {
+        const own = deliveries.filter((delivery) => feed.brought(delivery));
+        if (own.length === 0) continue;
+        // What came to light about an ordered stream while the read was under way must be settled first.
+        if (ordered && feed.recovery !== began.get(feed)) feed.mayHaveMissed();
+        else intake.takeNew(feed, own);
+      }
+    } catch (error) {
+      lanes.unreserve(reserved);
+      if (error instanceof GroupMissingError) for (const feed of chosen) feed.groupMissing();
+      // Entries may have been handed out in a reply that was lost.
+      else if (!(error instanceof ServerRefusedError)) for (const feed of chosen) feed.mayHaveMissed();
+      await pause(outage.failed(error), drain);
+    }
+  }
+}
+
+/** The streams, and what is injected beside them, which only gets a share of the room. */
+export function sourcesOf(state: RunnerState, liveReader: GroupReader): readonly Source[] {
+  const { feeds, lanes, injectedShare, reader } = state;
+  const isInjected = ({ injected }: Feed) => injected === true;
+  const injectedHeld = () => lanes.held().filter(({ delivery }) => delivery.injected === true).length;
+  return [
+    {
+      reading: 'reading new entries',
+      feeds: feeds.filter((feed) => !isInjected(feed)),
+      reader: liveReader,
+      room: () => lanes.room(),
+    },
+    {
+      reading: 'reading injected entries',
+      feeds: feeds.filter(isInjected),
+      reader,
+      room: () => Math.min(lanes.room(), injectedShare - injectedHeld()),
+    },
+  ];
+}
+
+/**
+ * A read must not outlast the lease: an entry that came after it would be passed over by the successor, who has claimed
+ * all that was pending by then.
+ */
+function blockMsOf({ slotOf, settings }: RunnerState, feed: Feed): number {
+  return Math.floor(Math.min(settings.blockMs, slotOf(feed).leaseUntil - performance.now() - leaseMarginMs));
+}
+
+const leaseMarginMs = 50;
+
+function rotate<Item>(items: readonly Item[], turn: number): Item[] {
+  const at = turn % items.length;
+  return [...items.slice(at), ...items.slice(0, at)];
+}

@@ -1,0 +1,121 @@
+import type { Lease, Settlement } from '../settlement.ts';
+import type { GivenUp } from './blockers.ts';
+import { recordOf } from './failures.ts';
+import type { Held } from './held.ts';
+import { loseLease } from './leases.ts';
+import { createOutage } from './outage.ts';
+import type { RunnerState } from './runner-state.ts';
+
+type Failed = Extract<Settlement, { kind: 'failed' }>;
+type Interrupted = Extract<Settlement, { kind: 'interrupted' }>;
+
+/** How things stood when an attempt began. */
+export interface Began {
+  readonly era: number;
+  readonly lease: Lease | undefined;
+}
+
+/** Does what follows from how the handling of an entry ended. */
+export interface Settling {
+  /** Returns when the entry is to be handled again, in milliseconds since the epoch, if it is. */
+  follow(held: Held, settlement: Settlement, began: Began): number | undefined;
+  /** The event is given up. */
+  giveUp(held: Held, how: GivenUp): void;
+  /** For how long nothing may start, because the database is away. */
+  pauseMs(): number;
+}
+
+/** Creates the settling of one runner. */
+export function createSettling(state: RunnerState): Settling {
+  const { group, consumer, acknowledger, failures, blockers, circuit, settings, logger } = state;
+  const database = createOutage('handling events in the database', logger);
+  let pausedUntil = 0;
+
+  function failed(held: Held, failure: Failed, { era }: Began): number {
+    const isCountable =
+      failure.reason === 'retry-after' || circuit.failed(era, aggregateOf(held), failure.error);
+    const dueAt = Date.now() + failure.delayMs;
+    remember(held, failure, { counted: failure.counted && isCountable, dueAt });
+    return dueAt;
+  }
+
+  function givenUp(held: Held, how: GivenUp, { era }: Began): number | undefined {
+    if (how.why === 'attempts' && !circuit.failed(era, aggregateOf(held), how.error)) {
+      // Something that all events need seems to be down: the failure is not the event's.
+      const dueAt = Date.now() + Math.max(circuit.pauseMs(), settings.circuitPauseMs);
+      const failure = { kind: 'failed', counted: false, reason: 'error', error: how.error } as const;
+      remember(held, { ...failure, delayMs: 0 }, { counted: false, dueAt });
+      return dueAt;
+    }
+    giveUp(held, how);
+    return undefined;
+  }
+
+  function giveUp(held: Held, how: GivenUp): void {
+    remember(held, how, { counted: how.why === 'attempts', dueAt: 0 });
+    // What was injected has its letter already, and that holds the others.
+    if (group.onDeadLetter === 'hold' && held.delivery.injected !== true) blockers.add(held, how);
+  }
+
+  function remember(
+    held: Held,
+    failure: Failed | GivenUp,
+    how: { readonly counted: boolean; readonly dueAt: number },
+  ): void {
+    const record = recordOf(held, consumer, failure, how);
+    held.failure = record;
+    // This process has survived it.
+    held.alone = false;
+    failures.add(held.id, { held, record });
+  }
+
+  function interrupted(held: Held, { cause, error }: Interrupted, { lease }: Began): number {
+    const slot = state.slotOf(held.delivery);
+    switch (cause) {
+      case 'fenced':
+        if (lease?.token === slot.lease?.token) loseLease(state, slot);
+        // Does not come back, unless the stream was taken up again meanwhile.
+        return 0;
+      case 'shutdown':
+        // It waits to be handed back; if it was stopped for no reason of ours, it isn't started again at once.
+        return Date.now() + interruptedDelayMs;
+      case 'database':
+        // Those that were interrupted together count as one.
+        if (performance.now() >= pausedUntil) pausedUntil = performance.now() + database.failed(error);
+        return 0;
+    }
+  }
+
+  return {
+    follow(held, settlement, began) {
+      if (settlement.kind === 'interrupted') return interrupted(held, settlement, began);
+      database.recovered();
+      pausedUntil = 0;
+      switch (settlement.kind) {
+        case 'settled':
+          if (settlement.how !== 'duplicate') circuit.succeeded(began.era);
+          acknowledger.add(held.id, held);
+          return undefined;
+        case 'unhandled':
+          acknowledger.add(held.id, held);
+          return undefined;
+        case 'held-back':
+          return 0;
+        case 'failed':
+          return failed(held, settlement, began);
+        case 'given-up':
+          return givenUp(held, settlement, began);
+      }
+    },
+    giveUp,
+    // Measured by a clock that nobody sets back.
+    pauseMs: () => Math.max(0, pausedUntil - performance.now()),
+  };
+}
+
+function aggregateOf({ delivery }: Held): string {
+  const { aggregate_type: type = '', aggregate_id: id = '' } = delivery.fields;
+  return `${type} ${id}`;
+}
+
+const interruptedDelayMs = 100;
