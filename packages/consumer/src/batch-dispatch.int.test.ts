@@ -33,7 +33,9 @@ const leave = (trx: Context['trx'], eventId: string, note = '') =>
 /** A consumer in batches whose handler leaves an effect, and then does what the event's name asks for. */
 function batchConsumer(
   odd: (context: Context, eventId: string) => unknown,
-  options: Partial<Pick<ConsumerOptions, 'ordering' | 'retry'>> & { readonly seen?: string[] } = {},
+  options: Partial<Pick<ConsumerOptions, 'ordering' | 'retry' | 'circuitBreaker'>> & {
+    readonly seen?: string[];
+  } = {},
 ) {
   const { seen, ...rest } = options;
   return defineConsumer({
@@ -311,6 +313,25 @@ test('in an ordered group, what follows an event of its aggregate that is given 
     'settled',
   ]);
   expect((await bench.effects()).length).toBe(1);
+});
+
+test('when all of a batch fail, no more of them are tried one by one than open the circuit', async () => {
+  const { handleTogether } = bench.dispatcher(
+    batchConsumer(() => Promise.reject(new Error('connection refused')), {
+      circuitBreaker: { aggregates: 3 },
+    }),
+  );
+  const works = Array.from({ length: 20 }, () => work(delivery(odd)));
+
+  const settlements = await handleTogether(works, never);
+
+  expect(settlements.slice(0, 4).map(({ kind }) => kind)).toEqual([
+    'failed',
+    'failed',
+    'failed',
+    'held-back',
+  ]);
+  expect(countKinds(settlements)).toEqual({ failed: 3, 'held-back': 17 });
 });
 
 test('a handler with two events in its consumer gets each with its own type', async () => {

@@ -32,7 +32,7 @@ const conflictDelayMs = 20;
  */
 export function createDispatcher({ consumer, catalog, pool, logger }: DispatcherOptions): Dispatcher {
   assertConsumable(consumer, catalog, pool);
-  const { group, ordering, transaction: mode } = consumer;
+  const { group, ordering, transaction: mode, circuitThreshold } = consumer;
   const reporter = createReporter(logger.child({ group }));
 
   function open(work: Work): Prepared | Settlement {
@@ -111,15 +111,17 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
 
   /**
    * In the order given. What follows an event of an ordered aggregate that failed or is given up waits until it is known
-   * what becomes of that one.
+   * what becomes of that one; and when as many fail in a row as open the circuit, all that follow wait.
    */
   async function handleOneByOne(batch: readonly Prepared[], signal: AbortSignal): Promise<Settlement[]> {
     const settlements: Settlement[] = [];
     const heldBack = new Map<string, string>();
+    const failing = new Map<string, string>();
     let interruption: Settlement | undefined;
     for (const prepared of batch) {
       const { aggregate } = prepared.member;
-      const behind = heldBack.get(aggregate);
+      const isOutage = circuitThreshold > 0 && failing.size >= circuitThreshold;
+      const behind = heldBack.get(aggregate) ?? (isOutage ? [...failing.values()].at(-1) : undefined);
       if (behind !== undefined) {
         settlements.push({ kind: 'held-back', behind });
         continue;
@@ -128,9 +130,10 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
       const settlement: Settlement = interruption ?? (await handleAlone(prepared, signal));
       settlements.push(settlement);
       if (settlement.kind === 'interrupted' && settlement.cause !== 'fenced') interruption = settlement;
-      if (ordering === 'aggregate' && (settlement.kind === 'failed' || settlement.kind === 'given-up')) {
-        heldBack.set(aggregate, prepared.event.id);
-      }
+      const hasFailed = settlement.kind === 'failed' || settlement.kind === 'given-up';
+      if (hasFailed && ordering === 'aggregate') heldBack.set(aggregate, prepared.event.id);
+      if (hasFailed) failing.set(aggregate, prepared.event.id);
+      else failing.clear();
     }
     return settlements;
   }
