@@ -25,7 +25,7 @@ export function createBell(): Bell {
           signal?.removeEventListener('abort', wake);
           resolve();
         };
-        const timer = setTimeout(wake, timeoutMs);
+        const timer = setTimeout(wake, Math.max(timeoutMs, 0));
         waiting.add(wake);
         signal?.addEventListener('abort', wake, { once: true });
       });

@@ -54,7 +54,14 @@ export interface TestEvent {
   readonly eventId: string;
   readonly aggregateId: string;
   readonly position: number;
+  readonly type: string;
+  readonly payload: string;
+  /** The same in every duplicate: the inbox goes by it. */
+  readonly occurredAt: string;
 }
+
+/** What is to be said of a new event. */
+export type NewTestEvent = Pick<TestEvent, 'aggregateId'> & Partial<Pick<TestEvent, 'type' | 'payload'>>;
 
 /** Writes events of one source to one stream, in the order of their positions. */
 export function createTestPublisher(transport: EventTransport, stream: string, topic: string) {
@@ -65,19 +72,7 @@ export function createTestPublisher(transport: EventTransport, stream: string, t
 
   async function write(events: readonly TestEvent[], present = last !== null): Promise<void> {
     const values = events.map((event) => {
-      const fields: Readonly<Record<string, string>> = {
-        event_id: event.eventId,
-        source,
-        position: String(event.position),
-        event_type: `${topic}.happened`,
-        event_version: '1',
-        aggregate_type: topic,
-        aggregate_id: event.aggregateId,
-        tenant_id: 'tenant',
-        actor_id: 'actor',
-        occurred_at: new Date().toISOString(),
-        payload: '{}',
-      };
+      const fields = entryOf(event, { source, topic });
       return ENTRY_FIELDS.map((name) => fields[name] ?? '');
     });
     const expect = { eventId: last, present };
@@ -87,16 +82,27 @@ export function createTestPublisher(transport: EventTransport, stream: string, t
     last = events.at(-1)?.eventId ?? last;
   }
 
+  async function publishEvents(...specs: readonly NewTestEvent[]): Promise<TestEvent[]> {
+    const events = specs.map((spec): TestEvent => {
+      position += 1;
+      return {
+        type: `${topic}.happened`,
+        payload: '{}',
+        ...spec,
+        eventId: randomUUID(),
+        position,
+        occurredAt: new Date().toISOString(),
+      };
+    });
+    await write(events);
+    return events;
+  }
+
   return {
+    publishEvents,
     /** One new event per aggregate named. */
-    async publish(...aggregateIds: readonly string[]): Promise<TestEvent[]> {
-      const events = aggregateIds.map((aggregateId): TestEvent => {
-        position += 1;
-        return { eventId: randomUUID(), aggregateId, position };
-      });
-      await write(events);
-      return events;
-    },
+    publish: (...aggregateIds: readonly string[]) =>
+      publishEvents(...aggregateIds.map((aggregateId) => ({ aggregateId }))),
     /** Writes events again after the server has forgotten everything. */
     async publishAgain(events: readonly TestEvent[]): Promise<void> {
       last = null;
@@ -106,7 +112,28 @@ export function createTestPublisher(transport: EventTransport, stream: string, t
     async publishAgainAfterStreamLoss(events: readonly TestEvent[]): Promise<void> {
       await write(events, false);
     },
+    /** Writes events a second time, as a publisher does whose reply was lost. */
+    repeat: (events: readonly TestEvent[]) => write(events),
     close: () => writer.close(),
+  };
+}
+
+function entryOf(
+  event: TestEvent,
+  { source, topic }: { readonly source: string; readonly topic: string },
+): Readonly<Record<string, string>> {
+  return {
+    event_id: event.eventId,
+    source,
+    position: String(event.position),
+    event_type: event.type,
+    event_version: '1',
+    aggregate_type: topic,
+    aggregate_id: event.aggregateId,
+    tenant_id: 'tenant',
+    actor_id: 'actor',
+    occurred_at: event.occurredAt,
+    payload: event.payload,
   };
 }
 
