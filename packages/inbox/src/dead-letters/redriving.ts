@@ -80,18 +80,29 @@ export async function streamsRedriving(db: Kysely<BusDatabase>, group: string): 
   return rows.map(({ stream }) => stream);
 }
 
-/** Notes where letters stand among what is injected; their copies among the dead letters are gone. */
+/**
+ * Notes where letters stand among what is injected; their copies among the dead letters are gone. What is just being
+ * handled is left out, or this would wait for its handler: injected a second time, it is absorbed.
+ */
 export async function noteInjected(
   db: Kysely<BusDatabase>,
   injected: readonly (LetterKey & { readonly injectId: string })[],
 ): Promise<void> {
   if (injected.length === 0) return;
   await sql`
-    update dead_letters d set inject_id = g.inject_id, dlq_id = null
-    from unnest(
-      ${injected.map(({ group }) => group)}::text[], ${injected.map(({ eventId }) => eventId)}::uuid[],
-      ${injected.map(({ replayId }) => replayId)}::text[], ${injected.map(({ injectId }) => injectId)}::text[]
-    ) as g(consumer_group, event_id, replay_id, inject_id)
-    where d.consumer_group = g.consumer_group and d.event_id = g.event_id and d.replay_id = g.replay_id
-      and d.state = 'redriving' and d.inject_id is distinct from g.inject_id`.execute(db);
+    with free as (
+      select d.consumer_group, d.event_id, d.replay_id, g.inject_id
+      from unnest(
+        ${injected.map(({ group }) => group)}::text[], ${injected.map(({ eventId }) => eventId)}::uuid[],
+        ${injected.map(({ replayId }) => replayId)}::text[], ${injected.map(({ injectId }) => injectId)}::text[]
+      ) as g(consumer_group, event_id, replay_id, inject_id)
+      join dead_letters d using (consumer_group, event_id, replay_id)
+      where d.state = 'redriving' and d.inject_id is distinct from g.inject_id
+      for update of d skip locked
+    )
+    update dead_letters d set inject_id = f.inject_id, dlq_id = null
+    from free f
+    where d.consumer_group = f.consumer_group and d.event_id = f.event_id and d.replay_id = f.replay_id`.execute(
+    db,
+  );
 }
