@@ -89,6 +89,7 @@ export function createControl(parts: {
       logger.info({}, 'waiting until the other runners of the group know of the handlers that they lack');
       const { at } = await renew();
       while (!stop.aborted && !(await renew(at)).othersKnow) await pause(everyMs / 10, stop);
+      logger.info({}, 'all other runners of the group know of them');
     },
     async run(stop) {
       while (!stop.aborted) {

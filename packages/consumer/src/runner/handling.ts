@@ -3,7 +3,7 @@ import type { Held } from './held.ts';
 import { createOutage } from './outage.ts';
 import { type RunnerState, releaseSoon } from './runner-state.ts';
 import { createSettling } from './settling.ts';
-import { createTriage } from './triage.ts';
+import { triage } from './triage.ts';
 
 /** Starts what may start, and sees to what follows from how it ends. */
 export interface Handling {
@@ -20,7 +20,6 @@ export interface Handling {
 export function createHandling(state: RunnerState, dispatcher: Dispatcher): Handling {
   const { group, consumer, reader, lanes, circuit, control, observer, moved, logger } = state;
   const settling = createSettling(state);
-  const triage = createTriage(state, settling);
   const counting = createOutage('counting deliveries', logger);
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
@@ -48,10 +47,16 @@ export function createHandling(state: RunnerState, dispatcher: Dispatcher): Hand
   }
 
   async function run(taken: readonly Held[]): Promise<void> {
-    const again = new Map<string, number>();
-    const open = await admit(triage(taken, again), again);
-    if (open.length > 0) await handle(open, again);
-    releaseSoon(state, lanes.finish(taken, again));
+    const { open, givenUp, foreign, again: aside } = triage(state, taken);
+    const again = new Map(aside);
+    const admitted = await admit(open, again);
+    if (admitted.length > 0) await handle(admitted, again);
+    for (const [held, how] of givenUp) {
+      observer.ended(held.delivery, how, 0);
+      settling.giveUp(held, how);
+    }
+    // Not before they have left the lanes: an entry that came back meanwhile would pass for one that is in hand.
+    releaseSoon(state, [...lanes.finish(taken, again), ...foreign]);
     moved.ring();
     pump();
   }

@@ -69,23 +69,29 @@ export async function readNewEntries(
   }
 }
 
-/** The streams, and what is injected beside them, which only gets a share of the room. */
+/**
+ * The streams, and what is injected beside them. Each has a share of its own in what may be held, so that neither keeps
+ * the other waiting, however much there is of it and however long it is retried.
+ */
 export function sourcesOf(state: RunnerState, liveReader: GroupReader): readonly Source[] {
-  const { feeds, lanes, injectedShare, reader } = state;
-  const isInjected = ({ injected }: Feed) => injected === true;
-  const injectedHeld = () => lanes.held().filter(({ delivery }) => delivery.injected === true).length;
+  const { feeds, lanes, settings, injectedShare, reader } = state;
+  const [injected = [], live = []] = [true, false].map((kind) =>
+    feeds.filter((feed) => (feed.injected === true) === kind),
+  );
+  const heldOf = (kind: boolean) =>
+    lanes.held().filter(({ delivery }) => (delivery.injected === true) === kind).length;
   return [
     {
       reading: 'reading new entries',
-      feeds: feeds.filter((feed) => !isInjected(feed)),
+      feeds: live,
       reader: liveReader,
-      room: () => lanes.room(),
+      room: () => Math.min(lanes.room(), settings.capacity - heldOf(false)),
     },
     {
       reading: 'reading injected entries',
-      feeds: feeds.filter(isInjected),
+      feeds: injected,
       reader,
-      room: () => Math.min(lanes.room(), injectedShare - injectedHeld()),
+      room: () => Math.min(lanes.room(), injectedShare - heldOf(true)),
     },
   ];
 }

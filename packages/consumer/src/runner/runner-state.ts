@@ -40,7 +40,7 @@ export interface RunnerState {
   readonly slotOf: (of: Pick<Delivery, 'stream'>) => StreamSlot;
   readonly feedOf: (held: Held) => Feed;
   readonly lanes: Lanes<Held>;
-  /** How many injected entries may be held, so that live traffic goes on beside a replay. */
+  /** How many injected entries are read ahead, so that live traffic goes on beside a replay. */
   readonly injectedShare: number;
   readonly blockers: Blockers;
   readonly circuit: Circuit;
@@ -91,10 +91,11 @@ export function createRunnerState(parts: RunnerStateParts): RunnerState {
 
   const batchSize = group.transaction === 'batch' ? group.batchSize : 1;
   const readAhead = settings.readAhead ?? Math.max(2 * group.concurrency * batchSize, settings.readCount);
+  const injectedShare = Math.ceil(Math.min(readAhead, settings.capacity) / 4);
   const lanes = createLanes<Held>({
     concurrency: group.concurrency,
     batchSize,
-    capacity: settings.capacity,
+    capacity: settings.capacity + injectedShare,
     readAhead,
     compare: compareHeld,
     solitude,
@@ -137,7 +138,7 @@ export function createRunnerState(parts: RunnerStateParts): RunnerState {
     slotOf,
     feedOf,
     lanes,
-    injectedShare: Math.max(1, Math.floor(Math.min(readAhead, settings.capacity) / 4)),
+    injectedShare,
     blockers: createBlockers({ group: group.group, inbox, logger }),
     circuit,
     control,

@@ -11,7 +11,10 @@ export interface RunnerSettings {
   readonly readCount: number;
   /** How long a read waits for the first entry. A runner that stops waits for it. */
   readonly blockMs: number;
-  /** Entries held altogether: in handlers, waiting, being retried. */
+  /**
+   * Entries held altogether: in handlers, waiting, being retried. Injected ones may come on top of them, up to a quarter of
+   * what is read ahead.
+   */
   readonly capacity: number;
   /** To how many entries ready to start it reads ahead. Default: `readCount`, or more if many can run at once. */
   readonly readAhead?: number | undefined;

@@ -232,7 +232,7 @@ export async function createGroupBench(postgresUrl: string) {
             observer.stream(stream),
           ]);
           const own = groups.find((one) => one.group === group);
-          const isDone = own?.pending === 0 && own.lastDeliveredId === lastId;
+          const isDone = own?.pending === 0 && own.lastDeliveredId === (lastId ?? '0-0');
           return isDone && (injected === null || injected.pending === 0) && (await isEmpty(group));
         },
         { timeoutMs: 40_000, message: 'nothing to be pending' },
