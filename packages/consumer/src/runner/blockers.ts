@@ -20,8 +20,11 @@ export type GivenUp = Extract<Settlement, { kind: 'given-up' }>;
 export interface Blockers {
   /** `how` is known of what was given up here. */
   add(held: Held, how?: GivenUp): void;
-  /** The last one before this event in its aggregate. */
-  before(held: Held): { readonly how: GivenUp | undefined } | undefined;
+  /**
+   * Whether there is one before this event in its aggregate, and then how the event itself is to be given up: like one
+   * that waits behind a dead letter itself and was not dead yet when this event had come.
+   */
+  before(held: Held): { readonly giveUp: GivenUp | undefined } | undefined;
   /** Forgets those that came through a feed: all that is pending there is looked through again. */
   drop(feed: Feed): void;
   /** Looks which are dead by now, until the signal aborts. Never rejects. */
@@ -36,6 +39,8 @@ interface Blocker {
   readonly held: Held;
   readonly key: InboxKey;
   readonly how: GivenUp | undefined;
+  /** When the inbox was asked last, and said that it is not dead. */
+  openAt: number;
 }
 
 /** Creates them for one group; there are none yet. */
@@ -62,27 +67,33 @@ export function createBlockers(parts: {
       .toArray();
 
   async function look(page: readonly Blocker[]): Promise<void> {
+    const askedAt = performance.now();
     const settled = await areSettled(
       inbox,
       page.map(({ key }) => key),
     );
-    for (const [index, blocker] of page.entries()) if (settled[index] === true) remove(blocker);
+    for (const [index, blocker] of page.entries()) {
+      if (settled[index] === true) remove(blocker);
+      else blocker.openAt = askedAt;
+    }
   }
 
   return {
     add(held, how) {
       const key = inboxKeyOf(group, held.delivery);
-      // Nobody could ever know that it is dead.
+      // It has no place in any order, and nobody could ever know that it is dead.
       if (key === undefined) return;
       const lane = lanes.get(held.key) ?? new Map<string, Blocker>();
-      lanes.set(held.key, lane.set(held.id, { held, key, how }));
+      lanes.set(held.key, lane.set(held.id, { held, key, how, openAt: 0 }));
       added.ring();
     },
     before(held) {
       const lane = lanes.get(held.key);
-      return lane === undefined
-        ? undefined
-        : [...lane.values()].findLast((blocker) => compareHeld(blocker.held, held) < 0);
+      if (lane === undefined) return undefined;
+      const before = [...lane.values()].filter((blocker) => compareHeld(blocker.held, held) < 0);
+      if (before.length === 0) return undefined;
+      const open = before.find(({ how, openAt }) => how?.why === 'held' && openAt > held.takenAt);
+      return { giveUp: open?.how };
     },
     drop(feed) {
       for (const blocker of all()) if (feed.brought(blocker.held.delivery)) remove(blocker);

@@ -13,6 +13,8 @@ export interface Held extends LaneItem {
   failure: FailureRecord | undefined;
   /** Milliseconds since the epoch, as far as is known. */
   readonly firstDeliveredAt: number;
+  /** When it was taken in hand, by `performance.now()`. */
+  readonly takenAt: number;
 }
 
 /** Deliveries from which on an entry is handled alone: its process has died twice with it in hand. */
@@ -40,6 +42,7 @@ export function toHeld(
     delivery,
     failure,
     firstDeliveredAt: failure?.firstDeliveredAt ?? Date.now(),
+    takenAt: performance.now(),
   };
 }
 

@@ -38,7 +38,7 @@ export function triage(
   for (const held of taken) {
     const blocker = blockers.before(held);
     if (waiting.has(held.key)) again.set(held.id, 0);
-    else if (blocker?.how?.why === 'held') givenUp.push([held, blocker.how]);
+    else if (blocker?.giveUp !== undefined) givenUp.push([held, blocker.giveUp]);
     else if (blocker !== undefined) wait(held, blockersPollMs);
     else if (!control.isForeign(held.delivery.fields.event_type ?? '')) open.push(held);
     else if (group.ordering === 'aggregate') wait(held, foreignDelayMs);
