@@ -52,11 +52,35 @@ export const consumingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/inbox/src/handled.ts',
-        find: '  return rows.map((row) => fresh.delete(keyText(row.group, row.eventId, row.replayId)));',
-        replace: '  return rows.map(() => fresh.size >= 0);',
+        find: '    return [numAffectedRows === 1n];',
+        replace: '    return [numAffectedRows !== undefined];',
       },
     ],
     tests: [eventDispatch],
+  },
+  {
+    name: 'row-without-effect',
+    harm: 'of two events of a batch that share an ID, both are recorded and one is handled',
+    edits: [
+      {
+        file: 'packages/inbox/src/handled.ts',
+        find: '  group by consumer_group, event_id, replay_id, occurred_at`;',
+        replace: '  group by consumer_group, event_id, replay_id`;',
+      },
+    ],
+    tests: [batchDispatch],
+  },
+  {
+    name: 'unfit-event-retried',
+    harm: 'an event that the inbox cannot hold passes for a database that is away, and is tried for ever',
+    edits: [
+      {
+        file: 'packages/consumer/src/transaction/verdict.ts',
+        find: "  if (error instanceof UnrecordableEventError) return { kind: 'unrecordable', error };\n",
+        replace: '',
+      },
+    ],
+    tests: [eventDispatch, batchDispatch],
   },
   {
     name: 'commit-tag-unchecked',

@@ -219,6 +219,43 @@ test('what cannot be decoded or is not handled does not disturb the batch', asyn
   expect((await bench.effects()).length).toBe(2);
 });
 
+test.each(['none', 'aggregate'] as const)(
+  'one of a hundred that the inbox cannot hold is given up and costs its neighbours nothing (ordering: %s)',
+  async (ordering) => {
+    const consumer = batchConsumer(() => undefined, ordering === 'none' ? {} : { ordering });
+    const { handleTogether } = bench.dispatcher(consumer);
+    const works = hundred(-1);
+    const unfit = delivery({ occurred_at: '2026-11-23T10:00:00+20:00', aggregate_id: 'shared' });
+    works.splice(57, 1, work(unfit));
+    works.splice(80, 1, work(delivery({ aggregate_id: 'shared' })));
+
+    const settlements = await handleTogether(works, never);
+
+    expect(settlements[57]).toMatchObject({
+      kind: 'given-up',
+      reason: expect.stringMatching(/^unrecordable: occurred_at /) as string,
+    });
+    expect(countKinds(settlements)).toEqual({ done: 99, 'given-up': 1 });
+    const others = works.filter((_, index) => index !== 57).map(eventIdOf);
+    expect(await bench.effects()).toEqual(others.sort());
+    expect((await bench.inbox()).map(({ event_id }) => event_id)).toEqual(others);
+    for (const { attempt } of await bench.inbox()) expect(attempt).toBe(1);
+  },
+);
+
+test('two events of a batch that share an ID but not a time both have their effect, each once', async () => {
+  const { handleTogether } = bench.dispatcher(batchConsumer(() => undefined));
+  const first = delivery();
+  const second = delivery({ ...first.fields, occurred_at: '2026-11-24T10:00:00Z' });
+  const again = delivery({ ...first.fields, occurred_at: '2026-11-23T10:00:00.123456Z' });
+
+  const settlements = await handleTogether([work(first), work(second), work(again)], never);
+
+  expect(countKinds(settlements)).toEqual({ done: 2, duplicate: 1 });
+  expect(await bench.effects()).toHaveLength(2);
+  expect(await bench.inbox()).toHaveLength(2);
+});
+
 test('batches that share events in opposite orders do not deadlock, and each event has one effect', async () => {
   const consumer = batchConsumer(() => undefined);
   const entries = Array.from({ length: 50 }, () => delivery());

@@ -20,6 +20,8 @@ export function settle(end: EventEnd, context: SettleContext): Settlement {
       return { kind: 'settled', how: end.how };
     case 'interrupted':
       return { kind: 'interrupted', cause: end.cause, error: end.error };
+    case 'unrecordable':
+      return { kind: 'given-up', reason: `unrecordable: ${end.error.message}`, error: end.error };
     case 'conflict':
       return settleFailure('error', end.error, context);
     case 'held':

@@ -1,5 +1,6 @@
 import type { BusDatabase } from '@event-bus/database';
 import { CompiledQuery, sql, type Transaction } from 'kysely';
+import { explained, type GivenValue } from './refusal.ts';
 
 /** What names an event within a group. `occurredAt` is the event's own, as the database wrote it, the same in every duplicate. */
 export interface InboxKey {
@@ -18,75 +19,94 @@ export interface InboxRow extends InboxKey {
 }
 
 /**
- * The SQL that begins a transaction for {@link recordHandled}. The server ends it when it idles for longer than
- * `idleMs`: what a frozen process holds is not held for ever.
+ * The SQL that begins a transaction for {@link recordHandled}. Nothing is deferred in it: the word marks it, and
+ * costs no statement of its own.
  */
-export function beginHandling(idleMs: number): string {
-  return `begin isolation level read committed; set local bus.handling = on; set local idle_in_transaction_session_timeout = ${Math.ceil(idleMs)}`;
-}
-
-interface InsertedRow {
-  readonly consumer_group: string;
-  readonly event_id: string;
-  readonly replay_id: string;
-}
+export const beginHandling = 'begin isolation level read committed deferrable';
 
 const columns = 'consumer_group, event_id, replay_id, occurred_at, outcome, stream, stream_id, attempt';
-const ifNew = `
-  where current_setting('bus.handling')::boolean
-  on conflict do nothing
-  returning consumer_group, event_id, replay_id`;
+
+/** Computed once per statement. It fails in a transaction that is not marked. */
+function guarded(idleMs: string): string {
+  return `(select case current_setting('transaction_deferrable')
+    when 'on' then set_config('idle_in_transaction_session_timeout', ${idleMs}, true) is not null
+    else current_setting('bus.transaction_was_not_begun_for_handling')::boolean
+  end)`;
+}
 
 // Sent for every event: complete texts, and a simpler one for the usual case.
 const insertRow = `
   insert into inbox_events (${columns})
-  select $1::text, $2::uuid, $3::text, $4::timestamptz, 'done', $5::text, $6::text, $7::integer ${ifNew}`;
-const insertRows = `
-  insert into inbox_events (${columns})
-  select r.consumer_group, r.event_id, r.replay_id, r.occurred_at, 'done', r.stream, r.stream_id, r.attempt
-  from unnest(
-    $1::text[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::integer[]
-  ) as r(consumer_group, event_id, replay_id, occurred_at, stream, stream_id, attempt) ${ifNew}`;
+  select $1::text, $2::uuid, $3::text, $4::timestamptz, 'done', $5::text, $6::text, $7::integer
+  where ${guarded('$8')}
+  on conflict do nothing`;
 
-function insertion(rows: readonly InboxRow[]): CompiledQuery<InsertedRow> {
-  const values = rows.map((row) => [
-    row.group,
-    row.eventId,
-    row.replayId,
-    row.occurredAt,
-    row.stream,
-    row.streamId,
-    row.attempt,
-  ]);
-  const [first = []] = values;
-  const query =
-    rows.length === 1
-      ? CompiledQuery.raw(insertRow, first)
-      : CompiledQuery.raw(
-          insertRows,
-          first.map((_, column) => values.map((row) => row[column])),
-        );
-  return query as CompiledQuery<InsertedRow>;
-}
+// Values are compared by the server, in its own form of them. The order is one for all, so that transactions that
+// share events wait for each other instead of deadlocking.
+const insertRows = `
+  with given as (
+    select * from unnest(
+      $1::text[], $2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::integer[]
+    ) with ordinality as g(consumer_group, event_id, replay_id, occurred_at, stream, stream_id, attempt, place)
+  ), inserted as (
+    insert into inbox_events (${columns})
+    select consumer_group, event_id, replay_id, occurred_at, 'done', stream, stream_id, attempt
+    from given where ${guarded('$8')}
+    order by event_id, replay_id, occurred_at, consumer_group, place
+    on conflict do nothing
+    returning consumer_group, event_id, replay_id, occurred_at
+  )
+  select min(place)::integer as place
+  from given join inserted using (consumer_group, event_id, replay_id, occurred_at)
+  group by consumer_group, event_id, replay_id, occurred_at`;
 
 /**
  * Records events as done, in the transaction that will hold their effects, and tells which of them are new: one
  * answer per row, in order. `false` means that the event is settled already, or stands further up in `rows`, and
  * must not be handled. Waits for a transaction in which the same event is just being handled.
  *
+ * The server ends the transaction when it idles for longer than `idleMs`: what a frozen process holds is not held
+ * for ever.
+ *
  * Fails in a transaction that {@link beginHandling} did not begin: it may be sent before the reply to BEGIN is
  * there, and behind a BEGIN that failed it would commit by itself.
+ * @throws UnrecordableEventError the inbox cannot hold one of them.
  */
 export async function recordHandled(
   trx: Transaction<BusDatabase>,
   rows: readonly InboxRow[],
+  { idleMs }: { readonly idleMs: number },
 ): Promise<boolean[]> {
-  if (rows.length === 0) return [];
-  // One order for all, so that batches that share events wait for each other instead of deadlocking.
-  const sorted = [...rows].sort(compareRows);
-  const inserted = await trx.executeQuery(insertion(sorted));
-  const fresh = new Set(inserted.rows.map((row) => keyText(row.consumer_group, row.event_id, row.replay_id)));
-  return rows.map((row) => fresh.delete(keyText(row.group, row.eventId, row.replayId)));
+  const [first] = rows;
+  if (first === undefined) return [];
+  const idle = String(Math.ceil(idleMs));
+  const given = () => rows.flatMap(valuesOf);
+  if (rows.length === 1) {
+    const query = CompiledQuery.raw(insertRow, [...parametersOf(first), idle]);
+    const { numAffectedRows } = await explained(trx.executeQuery(query), given);
+    return [numAffectedRows === 1n];
+  }
+  const query = CompiledQuery.raw(insertRows, [...transpose(rows.map(parametersOf)), idle]);
+  const inserted = await explained(trx.executeQuery(query as CompiledQuery<{ place: number }>), given);
+  const places = new Set(inserted.rows.map(({ place }) => place));
+  return rows.map((_, index) => places.has(index + 1));
+}
+
+function parametersOf(row: InboxRow): (string | number)[] {
+  const { group, eventId, replayId, occurredAt, stream, streamId, attempt } = row;
+  return [group, eventId, replayId, occurredAt, stream, streamId, attempt];
+}
+
+function valuesOf({ replayId, occurredAt }: InboxRow): GivenValue[] {
+  return [
+    { field: 'replay_id', text: replayId },
+    { field: 'occurred_at', text: occurredAt },
+  ];
+}
+
+function transpose<Value>(rows: readonly (readonly Value[])[]): Value[][] {
+  const [first = []] = rows;
+  return first.map((_, column) => rows.map((row) => row[column] as Value));
 }
 
 /** Says that a recorded event was skipped instead, within the transaction that recorded it. */
@@ -99,21 +119,4 @@ export async function settleOutcome(
     update inbox_events set outcome = ${settled.outcome}, reason = ${settled.reason}
     where consumer_group = ${key.group} and event_id = ${key.eventId} and replay_id = ${key.replayId}
       and occurred_at = ${key.occurredAt}::timestamptz`.execute(trx);
-}
-
-function compareRows(a: InboxRow, b: InboxRow): number {
-  return (
-    compareText(a.group, b.group) ||
-    compareText(a.eventId.toLowerCase(), b.eventId.toLowerCase()) ||
-    compareText(a.replayId, b.replayId)
-  );
-}
-
-function compareText(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
-}
-
-function keyText(group: string, eventId: string, replayId: string): string {
-  return `${group} ${eventId.toLowerCase()} ${replayId}`;
 }

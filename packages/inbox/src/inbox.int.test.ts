@@ -1,10 +1,11 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { BusDatabase } from '@event-bus/database';
 import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
 import { type ControlledTransaction, sql, type Transaction } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { beginHandling, type InboxRow, recordHandled, settleOutcome } from './handled.ts';
 import { recordPositions } from './positions.ts';
+import { UnrecordableEventError } from './refusal.ts';
 
 let database: TestDatabase;
 
@@ -25,18 +26,40 @@ const row = (overrides: Partial<InboxRow> = {}): InboxRow => ({
   ...overrides,
 });
 
-/** What `beginHandling` sets, in a transaction of kysely's. */
+/** What `beginHandling` marks, in a transaction of kysely's. */
+const mark = (trx: Transaction<BusDatabase>) => sql`set transaction deferrable`.execute(trx);
+
 async function handling<Result>(run: (trx: Transaction<BusDatabase>) => Promise<Result>): Promise<Result> {
   return database.db.transaction().execute(async (trx) => {
-    await sql`set local bus.handling = on`.execute(trx);
+    await mark(trx);
     return run(trx);
   });
 }
 
+const record = (trx: Transaction<BusDatabase>, rows: readonly InboxRow[]) =>
+  recordHandled(trx, rows, { idleMs: 60_000 });
+
+/** How many sessions of this database wait for a lock. */
+const blocked = async () => {
+  const { rows } = await sql`
+    select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`.execute(
+    database.db,
+  );
+  return rows.length;
+};
+
+const recorded = () =>
+  database.db
+    .selectFrom('inbox_events')
+    .select(['event_id', 'stream_id'])
+    .orderBy('event_id')
+    .orderBy('occurred_at')
+    .execute();
+
 test('an event is new once per group and replay, whatever entry brings it', async () => {
   const first = row();
 
-  expect(await handling((trx) => recordHandled(trx, [first]))).toEqual([true]);
+  expect(await handling((trx) => record(trx, [first]))).toEqual([true]);
 
   const later = [
     { ...first, streamId: '9-9', attempt: 2 },
@@ -45,30 +68,99 @@ test('an event is new once per group and replay, whatever entry brings it', asyn
     row(),
     { ...first, eventId: first.eventId.toUpperCase() },
   ];
-  expect(await handling((trx) => recordHandled(trx, later))).toEqual([false, true, true, true, false]);
-  expect(await handling((trx) => recordHandled(trx, []))).toEqual([]);
+  expect(await handling((trx) => record(trx, later))).toEqual([false, true, true, true, false]);
+  expect(await handling((trx) => record(trx, []))).toEqual([]);
 });
 
 test('of duplicates in one call the first is new', async () => {
   const same = row();
 
-  expect(await handling((trx) => recordHandled(trx, [same, row(), { ...same, streamId: '2-2' }]))).toEqual([
+  expect(await handling((trx) => record(trx, [same, row(), { ...same, streamId: '2-2' }]))).toEqual([
     true,
     true,
     false,
   ]);
 });
 
+test('two events that share an ID but not a time are two, in one call and in several', async () => {
+  const first = row();
+  const second = { ...first, occurredAt: '2026-11-23 10:00:00.123457+00', streamId: '2-2' };
+  const third = { ...first, occurredAt: '2025-01-01 00:00:00+00', streamId: '3-3' };
+
+  expect(await handling((trx) => record(trx, [second, first, second]))).toEqual([true, true, false]);
+  expect(await handling((trx) => record(trx, [first, third, second]))).toEqual([false, true, false]);
+  expect(await handling((trx) => record(trx, [third]))).toEqual([false]);
+
+  expect((await recorded()).map((one) => one.stream_id)).toEqual(['3-3', '1-1', '2-2']);
+});
+
+test('one instant is the same however it is written, as is an ID', async () => {
+  const first = row();
+  const again = [
+    { ...first, occurredAt: '2026-11-23T10:00:00.123456Z' },
+    { ...first, occurredAt: '2026-11-23T12:30:00.1234560+02:30', eventId: first.eventId.toUpperCase() },
+  ];
+
+  expect(await handling((trx) => record(trx, [...again, first]))).toEqual([true, false, false]);
+  expect(await handling((trx) => record(trx, again))).toEqual([false, false]);
+  for (const one of again) expect(await handling((trx) => record(trx, [one]))).toEqual([false]);
+  expect(await recorded()).toHaveLength(1);
+});
+
+const long = randomBytes(2_000).toString('hex');
+
+test.each([
+  [
+    'an offset that PostgreSQL does not know',
+    { occurredAt: '2026-01-01T00:00:00+20:00' },
+    /^occurred_at "2026-01-01T00:00:00\+20:00" cannot be recorded in the inbox: .*out of range/,
+  ],
+  ['the year 0', { occurredAt: '0000-01-01T00:00:00Z' }, /^occurred_at "0000-/],
+  ['a NUL', { replayId: 'r\0' }, /^replay_id "r\\u0000" /],
+  ['a text too long for an index', { replayId: long }, /^replay_id "[0-9a-f]{100}…" .*index row size/],
+])('an event with %s is refused by name, alone and among others', async (_, bad, message) => {
+  for (const rows of [[row(bad)], [row(), row(bad), row()]]) {
+    const failure = handling((trx) => record(trx, rows));
+    await expect(failure).rejects.toThrow(UnrecordableEventError);
+    await expect(failure).rejects.toThrow(message);
+  }
+  expect(await recorded()).toEqual([]);
+});
+
+test('an aggregate that the positions cannot hold is refused by name', async () => {
+  const at = (aggregateId: string, source = 's') => ({
+    source,
+    aggregateType: 'user',
+    aggregateId,
+    position: 1n,
+  });
+  const record = (...positions: ReturnType<typeof at>[]) =>
+    handling((trx) => recordPositions(trx, 'g', positions));
+
+  await expect(record(at('a'), at('b\0'))).rejects.toThrow(/^aggregate_id "b\\u0000" cannot be recorded/);
+  await expect(record(at(long))).rejects.toThrow(/^aggregate_id "/);
+  await expect(record(at('a', long))).rejects.toThrow(/^source "/);
+});
+
+test('a rule of the table that an event breaks is told by its name; a missing partition is no fault of the event', async () => {
+  await sql`alter table inbox_events add constraint not_tomorrow check (attempt < 9)`.execute(database.db);
+  const refused = handling((trx) => record(trx, [row({ attempt: 9 })]));
+  await expect(refused).rejects.toThrow(/^the event cannot be recorded in the inbox: .*not_tomorrow/);
+
+  await sql`drop table inbox_events_default`.execute(database.db);
+  const homeless = handling((trx) => record(trx, [row({ occurredAt: '1990-01-01 00:00:00+00' })]));
+  await expect(homeless).rejects.toThrow('no partition');
+  await expect(homeless).rejects.not.toThrow(UnrecordableEventError);
+});
+
 test('an event that is just being handled is waited for: new if that is rolled back', async () => {
   const same = row();
   const first: ControlledTransaction<BusDatabase> = await database.db.startTransaction().execute();
-  await sql`set local bus.handling = on`.execute(first);
-  await recordHandled(first, [same]);
+  await mark(first);
+  await record(first, [same]);
 
-  const second = handling((trx) => recordHandled(trx, [same]));
-  const blocked = sql<{ blocked: boolean }>`
-    select exists (select from pg_locks where not granted) as blocked`;
-  await expect.poll(async () => (await blocked.execute(database.db)).rows[0]?.blocked).toBe(true);
+  const second = handling((trx) => record(trx, [same]));
+  await expect.poll(blocked).toBe(1);
   await first.rollback().execute();
 
   expect(await second).toEqual([true]);
@@ -79,13 +171,11 @@ test('calls that name the same events in opposite orders wait for each other and
   const rows = ids.map((eventId) => row({ eventId }));
   const [, middle] = rows;
   const holder = await database.db.startTransaction().execute();
-  await sql`set local bus.handling = on`.execute(holder);
-  await recordHandled(holder, middle ? [middle] : []);
+  await mark(holder);
+  await record(holder, middle ? [middle] : []);
 
-  const calls = [rows, rows.toReversed()].map((given) => handling((trx) => recordHandled(trx, given)));
-  await expect
-    .poll(async () => (await sql`select from pg_locks where not granted`.execute(database.db)).rows.length)
-    .toBe(2);
+  const calls = [rows, rows.toReversed()].map((given) => handling((trx) => record(trx, given)));
+  await expect.poll(blocked).toBe(2);
   await holder.rollback().execute();
 
   const answers = await Promise.all(calls);
@@ -94,29 +184,36 @@ test('calls that name the same events in opposite orders wait for each other and
 });
 
 test('nothing is recorded outside of a transaction begun for it', async () => {
-  await expect(database.db.transaction().execute((trx) => recordHandled(trx, [row()]))).rejects.toThrow();
-  await handling((trx) => recordHandled(trx, [row()]));
-  await expect(database.db.transaction().execute((trx) => recordHandled(trx, [row()]))).rejects.toThrow();
+  await expect(database.db.transaction().execute((trx) => record(trx, [row()]))).rejects.toThrow();
+  await handling((trx) => record(trx, [row()]));
+  await expect(database.db.transaction().execute((trx) => record(trx, [row()]))).rejects.toThrow();
 
   const { rows } = await sql<{ count: string }>`select count(*) from inbox_events`.execute(database.db);
   expect(rows).toEqual([{ count: '1' }]);
 });
 
-test('the text that begins a transaction bounds how long it idles', async () => {
-  const client = await database.pool.connect();
-  await client.query(beginHandling(1234.5));
-  const { rows } = await client.query('show idle_in_transaction_session_timeout');
-  await client.query('rollback');
-  client.release();
+test('who records events is bounded in how long it may idle from then on, and no longer than its transaction', async () => {
+  const idle = sql<{ idle: string }>`select current_setting('idle_in_transaction_session_timeout') as idle`;
+  const limits: (string | undefined)[] = [];
+  for (const rows of [[row()], [row(), row()]]) {
+    await database.db.connection().execute(async (connection) => {
+      await sql.raw(beginHandling).execute(connection);
+      await recordHandled(connection as Transaction<BusDatabase>, rows, { idleMs: 1_234.5 });
+      limits.push((await idle.execute(connection)).rows[0]?.idle);
+      await sql`commit`.execute(connection);
+      limits.push((await idle.execute(connection)).rows[0]?.idle);
+    });
+  }
 
-  expect(rows).toEqual([{ idle_in_transaction_session_timeout: '1235ms' }]);
+  expect(limits).toEqual(['1235ms', '0', '1235ms', '0']);
+  expect(await recorded()).toHaveLength(3);
 });
 
 test('a recorded event can be said to be skipped', async () => {
   const skipped = row();
 
   await handling(async (trx) => {
-    await recordHandled(trx, [row(), skipped]);
+    await record(trx, [row(), skipped]);
     await settleOutcome(trx, skipped, { outcome: 'skipped', reason: 'not ours' });
   });
 

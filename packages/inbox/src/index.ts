@@ -36,4 +36,5 @@ export {
   renewLease,
 } from './leases.ts';
 export { type AggregatePosition, type Inversion, recordPositions } from './positions.ts';
+export { UnrecordableEventError } from './refusal.ts';
 export { areSettled } from './settled.ts';

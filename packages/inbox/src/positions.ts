@@ -1,5 +1,6 @@
 import type { BusDatabase } from '@event-bus/database';
 import { sql, type Transaction } from 'kysely';
+import { explained, type GivenValue } from './refusal.ts';
 
 /** Where an event stands in its aggregate's order. */
 export interface AggregatePosition {
@@ -21,6 +22,7 @@ export interface Inversion {
  * Remembers, per aggregate, the highest position an ordered group has handled, and tells which of these events,
  * taken in the order given, stand below one that was there before them. Positions never go down. Duplicates are
  * told like the others: whoever calls knows them.
+ * @throws UnrecordableEventError the inbox cannot hold one of them.
  */
 export async function recordPositions(
   trx: Transaction<BusDatabase>,
@@ -34,7 +36,7 @@ export async function recordPositions(
     if (known === undefined || known.position < entry.position) highest.set(keyOf(entry), entry);
   }
   const rows = [...highest].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
-  const before = await exchange(trx, group, rows);
+  const before = await explained(exchange(trx, group, rows), () => rows.flatMap(valuesOf));
   return positions.flatMap((entry, index) => {
     const after = before.get(keyOf(entry));
     if (after !== undefined && after > entry.position) return [{ index, after }];
@@ -80,6 +82,14 @@ async function exchange(
       BigInt(row.position),
     ]),
   );
+}
+
+function valuesOf({ source, aggregateType, aggregateId }: AggregatePosition): GivenValue[] {
+  return [
+    { field: 'source', text: source },
+    { field: 'aggregate_type', text: aggregateType },
+    { field: 'aggregate_id', text: aggregateId },
+  ];
 }
 
 function keyOf(row: Omit<AggregatePosition, 'position'>): string {

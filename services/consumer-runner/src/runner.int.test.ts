@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { eventually, startPostgres, startProxy } from '@event-bus/testkit';
 import type { FailureRecord } from '@event-bus/transport';
 import { afterEach, describe, expect, inject, it } from 'vitest';
@@ -224,6 +225,41 @@ describe('the consumer runner', () => {
     ).toHaveLength(1);
     expect(records.map(({ final }) => final)).not.toContain(false);
   });
+
+  it.each(['event', 'batch'] as const)(
+    'gives up what the inbox cannot hold, saying which value, and handles all around it (a transaction per %s)',
+    async (transaction) => {
+      const bus = await setUp();
+      const { group, path } = bus.consumer({ transaction, ordering: 'aggregate' });
+      const before = await bus.publish(aggregates(60));
+      const unfit = [
+        { occurred_at: '2026-11-23T10:00:00+20:00' },
+        { occurred_at: '0000-01-01T00:00:00Z' },
+        { source: 'a\0b' },
+        { aggregate_id: randomBytes(3_000).toString('hex') },
+      ];
+      for (const fields of unfit) await bus.publishForeign(fields);
+      const after = await bus.publish(aggregates(60));
+      await bus.spawn(path);
+
+      await eventually(async () => {
+        const { failed, pending } = await bus.status(group);
+        return failed === 4 && pending === 4;
+      });
+      const ledger = await bus.ledger(group);
+      expectOnce(ledger, [...before, ...after]);
+      expectInOrder(ledger, [...before, ...after]);
+      expect(ledger.every(({ attempt }) => attempt === 1)).toBe(true);
+      const records = await bus.redis.client().hgetall(`{events:user}:failures:${group}`);
+      const reasons = Object.values(records).map((json) => (JSON.parse(json) as FailureRecord).reason);
+      expect(reasons.map((reason) => reason.slice(0, 30)).sort()).toEqual([
+        expect.stringMatching(/^unrecordable: aggregate_id "/),
+        expect.stringMatching(/^unrecordable: occurred_at "000/),
+        expect.stringMatching(/^unrecordable: occurred_at "202/),
+        expect.stringMatching(/^unrecordable: source "a/),
+      ]);
+    },
+  );
 
   it('ends complete, with nothing doubled, when Redis forgets everything under traffic', async () => {
     const bus = await setUp();

@@ -23,7 +23,8 @@ const idleMarginMs = 2_000;
 
 /**
  * Begins the transaction and records its events, in one round trip.
- * @throws ShutdownError, DatabaseUnavailableError, or PostgreSQL's error if it lost against another transaction.
+ * @throws ShutdownError, DatabaseUnavailableError, UnrecordableEventError, or PostgreSQL's error if it lost against
+ * another transaction.
  */
 export async function begin(
   session: Session,
@@ -36,10 +37,11 @@ export async function begin(
   const positions = members.flatMap(({ position }) => (position === undefined ? [] : [position]));
   const ordered = members.flatMap(({ position }, index) => (position === undefined ? [] : [index]));
   const replies = allAnswered([
-    session.control(beginHandling(timeoutMs + idleMarginMs)),
+    session.control(beginHandling),
     recordHandled(
       bookkeeping,
       members.map(({ row }) => row),
+      { idleMs: timeoutMs + idleMarginMs },
     ),
     recordPositions(bookkeeping, group, positions),
     lookForBlockers(bookkeeping, group, members),

@@ -1,3 +1,4 @@
+import { UnrecordableEventError } from '@event-bus/inbox';
 import {
   CommitUnknownError,
   DatabaseUnavailableError,
@@ -10,17 +11,22 @@ import type { Interruption } from './member.ts';
 import type { Session } from './session.ts';
 import { isConflict, isUnavailable, sqlState } from './sql-state.ts';
 
-/** Why a transaction was not committed. `conflict`: it lost against a concurrent one and may be run again at once. */
+/**
+ * Why a transaction was not committed. `conflict`: it lost against a concurrent one and may be run again at once.
+ * `unrecordable`: the inbox cannot hold the event.
+ */
 export type Verdict =
   | Interruption
   | { readonly kind: 'conflict'; readonly error: unknown }
+  | { readonly kind: 'unrecordable'; readonly error: UnrecordableEventError }
   | { readonly kind: 'failed'; readonly reason: 'error' | 'timeout'; readonly error: unknown };
 
-/** Judges an error of the bus's own statements: never the event's fault. */
+/** Judges an error of the bus's own statements: the event's fault only if it has a value that does not fit. */
 export function judgeBookkeeping(error: unknown): Verdict {
   if (error instanceof ShutdownError) return { kind: 'interrupted', cause: 'shutdown', error };
   if (error instanceof LeaseLostError) return { kind: 'interrupted', cause: 'fenced', error };
   if (isConflict(error)) return { kind: 'conflict', error };
+  if (error instanceof UnrecordableEventError) return { kind: 'unrecordable', error };
   const known = error instanceof DatabaseUnavailableError || error instanceof CommitUnknownError;
   return {
     kind: 'interrupted',

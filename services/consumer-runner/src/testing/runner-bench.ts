@@ -48,21 +48,28 @@ export async function createRunnerBench(postgresUrl: string) {
   let last: string | null = null;
   let position = 0;
 
+  const next = (aggregateId: string, name: string): Published => {
+    position += 1;
+    return { eventId: randomUUID(), aggregateId, name, position, occurredAt: new Date().toISOString() };
+  };
+
+  const fieldsOf = (event: Published): Readonly<Record<string, string>> => ({
+    event_id: event.eventId,
+    source: 'test',
+    position: String(event.position),
+    event_type: 'user.renamed',
+    event_version: '1',
+    aggregate_type: 'user',
+    aggregate_id: event.aggregateId,
+    tenant_id: 'tenant',
+    actor_id: 'actor',
+    occurred_at: event.occurredAt,
+    payload: JSON.stringify({ name: event.name }),
+  });
+
   async function write(events: readonly Published[]): Promise<void> {
     const entries = events.map((event) => {
-      const fields: Readonly<Record<string, string>> = {
-        event_id: event.eventId,
-        source: 'test',
-        position: String(event.position),
-        event_type: 'user.renamed',
-        event_version: '1',
-        aggregate_type: 'user',
-        aggregate_id: event.aggregateId,
-        tenant_id: 'tenant',
-        actor_id: 'actor',
-        occurred_at: event.occurredAt,
-        payload: JSON.stringify({ name: event.name }),
-      };
+      const fields = fieldsOf(event);
       return ENTRY_FIELDS.map((name) => fields[name] ?? '');
     });
     const result = await writer.append(stream, {
@@ -97,12 +104,15 @@ export async function createRunnerBench(postgresUrl: string) {
     consumer,
     /** Writes one event per aggregate named, all with this name. */
     async publish(aggregateIds: readonly string[], name = 'somebody'): Promise<Published[]> {
-      const events = aggregateIds.map((aggregateId): Published => {
-        position += 1;
-        return { eventId: randomUUID(), aggregateId, name, position, occurredAt: new Date().toISOString() };
-      });
+      const events = aggregateIds.map((aggregateId) => next(aggregateId, name));
       await write(events);
       return events;
+    },
+    /** Writes an event past the bus, as any client of Redis may, with some fields that no publisher would write. */
+    async publishForeign(fields: Readonly<Record<string, string>>): Promise<void> {
+      const all = { ...fieldsOf(next('user-foreign', 'foreign')), ...fields } as Record<string, string>;
+      const entry = ENTRY_FIELDS.flatMap((name) => [name, all[name] ?? '']);
+      await redis.client().xadd(stream, '*', ...entry);
     },
     /** Writes events again after Redis has forgotten everything. */
     async publishAgain(events: readonly Published[]): Promise<void> {
