@@ -6,6 +6,8 @@ const runner = 'services/consumer-runner/src/runner.int.test.ts';
 const eventDispatch = 'packages/consumer/src/event-dispatch.int.test.ts';
 const batchDispatch = 'packages/consumer/src/batch-dispatch.int.test.ts';
 const handling = 'packages/consumer/src/runner/handling.ts';
+const passingOn = 'packages/consumer/src/passing-on.int.test.ts';
+const session = 'packages/consumer/src/transaction/session.ts';
 
 /** What keeps a runner from losing, doubling, disordering and blocking. */
 export const consumingMutations: readonly Mutation[] = [
@@ -81,6 +83,42 @@ export const consumingMutations: readonly Mutation[] = [
       },
     ],
     tests: [eventDispatch, batchDispatch],
+  },
+  {
+    name: 'waiting-passed-over',
+    harm: 'a connection is passed from event to event, and who waits for one never gets it',
+    edits: [
+      {
+        file: session,
+        find: 'const isOffered = pool.waitingCount === 0 && ',
+        replace: 'const isOffered = ',
+      },
+    ],
+    tests: [passingOn],
+  },
+  {
+    name: 'former-commit-cancelled',
+    harm: 'an event that is stopped cancels the COMMIT of the one whose connection it follows on',
+    edits: [
+      {
+        file: session,
+        find: '      if (last !== undefined) await Promise.allSettled([last]);\n',
+        replace: '',
+      },
+    ],
+    tests: [passingOn],
+  },
+  {
+    name: 'passed-on-and-given-back',
+    harm: 'a connection that was passed on goes back to the pool under the transaction that follows',
+    edits: [
+      {
+        file: session,
+        find: '      released = offer({ client, last: reply }, next);',
+        replace: '      offer({ client, last: reply }, next);',
+      },
+    ],
+    tests: [passingOn],
   },
   {
     name: 'commit-tag-unchecked',

@@ -12,6 +12,7 @@ import { settle } from './settle.ts';
 import type { Dispatcher, Settlement, Work } from './settlement.ts';
 import { runBatchTransaction } from './transaction/batch-transaction.ts';
 import { type EventEnd, runEventTransaction } from './transaction/event-transaction.ts';
+import { createSessions } from './transaction/session.ts';
 
 /** What a dispatcher is made of. */
 export interface DispatcherOptions {
@@ -34,6 +35,7 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
   assertConsumable(consumer, catalog, pool);
   const { group, ordering, transaction: mode, circuitThreshold } = consumer;
   const reporter = createReporter(logger.child({ group }));
+  const sessions = createSessions(pool);
 
   function open(work: Work): Prepared | Settlement {
     const decoded = decodeDelivery(consumer, catalog, work.delivery);
@@ -62,17 +64,21 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
     return settlement;
   }
 
-  async function run({ member }: Prepared, signal: AbortSignal): Promise<EventEnd> {
+  async function run({ member }: Prepared, signal: AbortSignal, committing: () => void): Promise<EventEnd> {
     for (let tries = 1; ; tries += 1) {
-      const end = await runEventTransaction(member, { pool, group, mode, signal });
+      const end = await runEventTransaction(member, { sessions, group, mode, signal, committing });
       if (end.kind !== 'conflict' || tries === conflictTries || signal.aborted) return end;
       await delay(conflictDelayMs * 2 ** tries * Math.random());
     }
   }
 
-  async function handleAlone(prepared: Prepared, signal: AbortSignal): Promise<Settlement> {
+  async function handleAlone(
+    prepared: Prepared,
+    signal: AbortSignal,
+    committing: () => void = ignore,
+  ): Promise<Settlement> {
     return inProcessSpan(group, prepared.event, prepared.work, async (span) => {
-      const settlement = finish(prepared, await run(prepared, signal));
+      const settlement = finish(prepared, await run(prepared, signal, committing));
       endProcessSpan(span, settlement);
       return settlement;
     });
@@ -82,6 +88,7 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
   async function handleBatch(
     batch: readonly Prepared[],
     signal: AbortSignal,
+    committing: () => void,
   ): Promise<Settlement[] | undefined> {
     const spans: (Span | undefined)[] = batch.map(() => undefined);
     const members = batch.map(({ member, event, work }, index) => ({
@@ -92,7 +99,7 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
           return member.handle(...given);
         }),
     }));
-    const end = await runBatchTransaction(members, { pool, group, mode, signal });
+    const end = await runBatchTransaction(members, { sessions, group, mode, signal, committing });
     if (end.kind === 'isolate') {
       reporter.isolated(batch.length, end.error);
       for (const span of spans) span?.end();
@@ -157,24 +164,31 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
     });
   }
 
-  async function handleTogether(works: readonly Work[], signal: AbortSignal): Promise<Settlement[]> {
+  async function handleTogether(
+    works: readonly Work[],
+    signal: AbortSignal,
+    committing: () => void = ignore,
+  ): Promise<Settlement[]> {
     const opened = openAll(works);
     const batch = opened.filter((entry) => 'member' in entry);
     const alone = batch.length < 2;
     const settled =
-      (alone ? undefined : await handleBatch(batch, signal)) ?? (await handleOneByOne(batch, signal));
+      (alone ? undefined : await handleBatch(batch, signal, committing)) ??
+      (await handleOneByOne(batch, signal));
     let next = 0;
     return opened.map((entry) => ('member' in entry ? at(settled, next++) : entry));
   }
 
   return {
-    async handle(work, signal) {
+    async handle(work, signal, committing) {
       const opened = open(work);
-      return 'member' in opened ? handleAlone(opened, signal) : opened;
+      return 'member' in opened ? handleAlone(opened, signal, committing) : opened;
     },
     handleTogether,
   };
 }
+
+function ignore(): void {}
 
 function at<Value>(values: readonly Value[], index: number): Value {
   const value = values[index];

@@ -48,10 +48,16 @@ export type Settlement =
       readonly error: unknown;
     };
 
-/** Handles deliveries of one group. Never rejects: every end is a settlement. */
+/**
+ * Handles deliveries of one group. Never rejects: every end is a settlement.
+ *
+ * `committing` is called when nothing is left to do but to wait for the reply to COMMIT: what is handed over within
+ * the call begins on the same connection, in the same write. It must not throw. It is not called for what does not
+ * get that far.
+ */
 export interface Dispatcher {
   /** Handles one delivery in a transaction of its own (`transaction: 'event'`). */
-  handle(work: Work, signal: AbortSignal): Promise<Settlement>;
+  handle(work: Work, signal: AbortSignal, committing?: () => void): Promise<Settlement>;
   /** Handles several deliveries in one transaction (`transaction: 'batch'`); one settlement per work, in order. */
-  handleTogether(works: readonly Work[], signal: AbortSignal): Promise<Settlement[]>;
+  handleTogether(works: readonly Work[], signal: AbortSignal, committing?: () => void): Promise<Settlement[]>;
 }

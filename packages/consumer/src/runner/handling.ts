@@ -41,16 +41,19 @@ export function createHandling(state: RunnerState, dispatcher: Dispatcher): Hand
   }
 
   function take(now: number): readonly Held[] | undefined {
-    if (lanes.counts().takings >= circuit.limit()) return undefined;
+    // What only waits for its COMMIT makes room; while single events are tried, it does not.
+    const { takings, finishing } = lanes.counts();
+    const isClosed = circuit.state() === 'closed';
+    if ((isClosed ? takings - finishing : takings) >= circuit.limit()) return undefined;
     // A batch would try as many events as it holds.
-    return circuit.state() === 'closed' ? lanes.take(now) : lanes.take(now, 1);
+    return isClosed ? lanes.take(now) : lanes.take(now, 1);
   }
 
   async function run(taken: readonly Held[]): Promise<void> {
     const { open, givenUp, foreign, again: aside } = triage(state, taken);
     const again = new Map(aside);
     const admitted = await admit(open, again);
-    if (admitted.length > 0) await handle(admitted, again);
+    if (admitted.length > 0) await handle(taken, admitted, again);
     for (const [held, how] of givenUp) {
       observer.ended(held.delivery, how, 0);
       settling.giveUp(held, how);
@@ -79,11 +82,18 @@ export function createHandling(state: RunnerState, dispatcher: Dispatcher): Hand
     return [];
   }
 
-  async function handle(open: readonly Held[], again: Map<string, number>): Promise<void> {
+  async function handle(
+    taken: readonly Held[],
+    open: readonly Held[],
+    again: Map<string, number>,
+  ): Promise<void> {
     const beganAt = performance.now();
     const era = circuit.era();
     const works = open.map(toWork);
-    const settlements = await dispatch(works, signalOf(open));
+    const settlements = await dispatch(works, signalOf(open), () => {
+      lanes.finishing(taken);
+      pump();
+    });
     const durationMs = performance.now() - beganAt;
     for (const [index, held] of open.entries()) {
       const settlement = settlements[index];
@@ -100,11 +110,15 @@ export function createHandling(state: RunnerState, dispatcher: Dispatcher): Hand
     return { delivery, attempt, ...(lease === undefined ? {} : { lease }) };
   }
 
-  async function dispatch(works: readonly Work[], signal: AbortSignal): Promise<readonly Settlement[]> {
+  async function dispatch(
+    works: readonly Work[],
+    signal: AbortSignal,
+    committing: () => void,
+  ): Promise<readonly Settlement[]> {
     try {
       const [work] = works;
-      if (group.transaction === 'batch') return await dispatcher.handleTogether(works, signal);
-      return work === undefined ? [] : [await dispatcher.handle(work, signal)];
+      if (group.transaction === 'batch') return await dispatcher.handleTogether(works, signal, committing);
+      return work === undefined ? [] : [await dispatcher.handle(work, signal, committing)];
     } catch (error) {
       // A dispatcher never rejects; should it do so, no event is to blame.
       return works.map(() => ({ kind: 'interrupted', cause: 'database', error }));

@@ -63,6 +63,30 @@ describe('lanes', () => {
     expect(lanes.take(500)?.map(({ id }) => id)).toEqual(['a-1']);
   });
 
+  it('begin another taking while one is all but finished, of another key', () => {
+    const lanes = lanesWith();
+    for (const [key, number] of [
+      ['a', 1],
+      ['a', 2],
+      ['b', 3],
+      ['c', 4],
+    ] as const)
+      lanes.offer(item(key, number));
+    const first = lanes.take(0) ?? [];
+    expect(lanes.take(0)).toBeUndefined();
+
+    lanes.finishing(first);
+    const second = lanes.take(0) ?? [];
+
+    expect(second.map(({ id }) => id)).toEqual(['b-3']);
+    expect(lanes.take(0)).toBeUndefined();
+    expect(lanes.counts()).toEqual({ running: 2, waiting: 2, takings: 2 });
+    lanes.finish(first, done);
+    expect(lanes.take(0)).toBeUndefined();
+    lanes.finish(second, done);
+    expect(lanes.take(0)).toHaveLength(1);
+  });
+
   it('put an older item that arrives late before the newer ones of its key', () => {
     const lanes = lanesWith();
     for (const number of [2, 3, 1]) lanes.offer(item('a', number));

@@ -33,7 +33,13 @@ export interface Lanes<Item extends LaneItem> {
    * take turns; further items of the same key follow in order if they fit. Counts as one of `concurrency` until it is
    * finished.
    */
+<<<<<<< HEAD
   take(now: number, most?: number): readonly Item[] | undefined;
+=======
+  take(now: number): readonly Item[] | undefined;
+  /** From now on a taking does not count as one of `concurrency`. In all else it runs until it is finished. */
+  finishing(taken: readonly Item[]): void;
+>>>>>>> 5aa5de0 (Pass a connection on at COMMIT: the next event begins on it in the same write)
   /**
    * Ends a taking. The items that come back (by ID, with the time they are due) stand in their old place again;
    * the others are gone for good. Returns those that would have come back but were dropped meanwhile.
@@ -108,6 +114,7 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
   let isAlone = false;
   let runningItems = 0;
   let takings = 0;
+  const allButFinished = new Set<readonly Item[]>();
   let reserved = 0;
   let draining = false;
 
@@ -193,8 +200,13 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
       refile(item.key, lane);
       return 'accepted';
     },
+<<<<<<< HEAD
     take(now, most = batchSize) {
       if (draining || isAlone || takings >= concurrency) return undefined;
+=======
+    take(now) {
+      if (draining || takings - allButFinished.size >= concurrency) return undefined;
+>>>>>>> 5aa5de0 (Pass a connection on at COMMIT: the next event begins on it in the same write)
       turns.wake(now);
       // What is to be handled alone goes first, or the others would never leave it the room.
       const alone = readyAlone();
@@ -202,9 +214,16 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
       if (taken !== undefined) takings += 1;
       return taken;
     },
+    finishing(taken) {
+      allButFinished.add(taken);
+    },
     finish(taken, again) {
       takings -= 1;
+<<<<<<< HEAD
       const dropped: Item[] = [];
+=======
+      allButFinished.delete(taken);
+>>>>>>> 5aa5de0 (Pass a connection on at COMMIT: the next event begins on it in the same write)
       for (const item of taken) {
         const lane = laneOf(item.key);
         lane.running -= 1;

@@ -29,8 +29,12 @@ export interface Bench {
     consumer: ConsumerDefinition,
     options?: { readonly pool?: pg.Pool },
   ): {
-    readonly handle: (work: Work, signal: AbortSignal) => Promise<Settlement>;
-    readonly handleTogether: (works: readonly Work[], signal: AbortSignal) => Promise<Settlement[]>;
+    readonly handle: (work: Work, signal: AbortSignal, committing?: () => void) => Promise<Settlement>;
+    readonly handleTogether: (
+      works: readonly Work[],
+      signal: AbortSignal,
+      committing?: () => void,
+    ) => Promise<Settlement[]>;
   };
   /** Event IDs of all effects, sorted. */
   effects(): Promise<string[]>;

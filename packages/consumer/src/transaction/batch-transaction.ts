@@ -9,7 +9,7 @@ import { createGate, type Gate } from './gate.ts';
 import type { Committed, Interruption, Member } from './member.ts';
 import { rollBack } from './roll-back.ts';
 import { type HandlerEnd, runHandler } from './run-handler.ts';
-import { openSession, type Session } from './session.ts';
+import type { Session } from './session.ts';
 import { judgeBookkeeping, judgeCommit, judgeHandler, judgeSwallowed, type Verdict } from './verdict.ts';
 
 /**
@@ -30,10 +30,10 @@ export async function runBatchTransaction(
   members: readonly Member[],
   parts: TransactionParts,
 ): Promise<BatchEnd> {
-  const { pool, group, signal } = parts;
+  const { sessions, group, signal, committing } = parts;
   let session: Session;
   try {
-    session = await openSession(pool, signal);
+    session = await sessions.open(signal);
   } catch (error) {
     return toBatchEnd(judgeBookkeeping(error));
   }
@@ -68,7 +68,7 @@ export async function runBatchTransaction(
   try {
     const fresh = members.filter((_, index) => begun.fresh[index] === true);
     const leases = fresh.flatMap(({ lease }) => (lease === undefined ? [] : [lease]));
-    const ended = await commit(session, group, leases);
+    const ended = await commit(session, group, leases, committing);
     session.release();
     if (ended === 'rolled-back') {
       const failed = run.gates.find((gate) => gate.failures.length > 0);

@@ -12,22 +12,29 @@ export type CommitEnd = 'committed' | 'rolled-back';
 const patienceMs = 30_000;
 
 /**
- * Checks the leases and commits, in one round trip: if a lease is not held any more, COMMIT rolls back.
+ * Checks the leases and commits, in one round trip: if a lease is not held any more, COMMIT rolls back. `next` is
+ * called when that is sent, and may begin another transaction on the same connection.
  * @throws LeaseLostError a lease has passed to another holder.
  * @throws CommitUnknownError the reply was lost.
  * @throws PostgreSQL's error if it refused to commit (a deferred constraint, a conflict).
  */
-export async function commit(session: Session, group: string, leases: readonly Lease[]): Promise<CommitEnd> {
-  const bookkeeping = bindBookkeeping(session);
+export async function commit(
+  session: Session,
+  group: string,
+  leases: readonly Lease[],
+  next: () => void,
+): Promise<CommitEnd> {
   const distinct = new Map(leases.map((lease) => [`${lease.stream} ${lease.token}`, lease]));
   const checks = [...distinct.values()].map(async (lease) => {
     try {
-      await assertLease(bookkeeping, { group, ...lease });
+      await assertLease(bindBookkeeping(session), { group, ...lease });
     } catch (cause) {
       throw sqlState(cause) === leaseLostState ? new LeaseLostError(lease.stream, { cause }) : cause;
     }
   });
-  const replies = Promise.allSettled([session.control('commit'), ...checks] as const);
+  const committed = session.control('commit');
+  session.passOn(committed, next);
+  const replies = Promise.allSettled([committed, ...checks] as const);
   const waited = await within(replies, patienceMs);
   if (waited.kind !== 'fulfilled') {
     session.discard();

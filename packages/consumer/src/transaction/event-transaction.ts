@@ -1,5 +1,4 @@
 import { settleOutcome } from '@event-bus/inbox';
-import type pg from 'pg';
 import { DatabaseUnavailableError, ShutdownError } from '../errors.ts';
 import { type HandlerOutcome, isOutcome } from '../outcome.ts';
 import { type Begun, begin } from './begin.ts';
@@ -9,7 +8,7 @@ import { createGate, type Gate } from './gate.ts';
 import type { Committed, Member } from './member.ts';
 import { rollBack } from './roll-back.ts';
 import { type HandlerEnd, runHandler } from './run-handler.ts';
-import { openSession, type Session } from './session.ts';
+import type { Session, Sessions } from './session.ts';
 import type { TransactionMode } from './statement-rules.ts';
 import { judgeBookkeeping, judgeCommit, judgeHandler, judgeSwallowed, type Verdict } from './verdict.ts';
 
@@ -23,11 +22,13 @@ export type EventEnd =
 
 /** What a transaction needs besides its events. */
 export interface TransactionParts {
-  readonly pool: pg.Pool;
+  readonly sessions: Sessions;
   readonly group: string;
   /** Which statements are refused. */
   readonly mode: TransactionMode;
   readonly signal: AbortSignal;
+  /** Called when COMMIT is sent: what it begins at once may follow on the same connection. Must not throw. */
+  readonly committing: () => void;
 }
 
 /**
@@ -35,10 +36,10 @@ export interface TransactionParts {
  * BEGIN and inbox row -> handler -> lease check and COMMIT. A duplicate is not handled. Never rejects.
  */
 export async function runEventTransaction(member: Member, parts: TransactionParts): Promise<EventEnd> {
-  const { pool, group, mode, signal } = parts;
+  const { sessions, group, mode, signal, committing } = parts;
   let session: Session;
   try {
-    session = await openSession(pool, signal);
+    session = await sessions.open(signal);
   } catch (error) {
     return judgeBookkeeping(error);
   }
@@ -77,7 +78,7 @@ export async function runEventTransaction(member: Member, parts: TransactionPart
   // If it fails, COMMIT says so.
   skipped?.catch(() => undefined);
   try {
-    const ended = await commit(session, group, member.lease ? [member.lease] : []);
+    const ended = await commit(session, group, member.lease ? [member.lease] : [], committing);
     session.release();
     if (ended === 'rolled-back') return judgeSwallowed(gate, session);
   } catch (error) {

@@ -3,21 +3,37 @@ import type { CompiledQuery, QueryResult } from 'kysely';
 import type pg from 'pg';
 import { DatabaseUnavailableError, ShutdownError } from '../errors.ts';
 import { cancelStatement } from './cancel-statement.ts';
+import { sendQuery } from './send-query.ts';
 
-/** One pooled connection in use. Statements are sent at once and answered in order. */
+/** One connection in use. Statements are sent at once and answered in order. */
 export interface Session {
   /** Sends one statement, and nothing but one. With a `name`, which stands for this text only, it is planned once. */
   run<Row>(statement: Pick<CompiledQuery, 'sql' | 'parameters'>, name?: string): Promise<QueryResult<Row>>;
   /** Sends text without parameters, of one or more statements; resolves to the last one's command tag. */
   control(text: string): Promise<string>;
+  /**
+   * Gives the connection to the session that `next` opens, if it opens one at once and nobody waits for a connection:
+   * what that one sends goes out together with what was sent here last, and is executed behind it. `last` is the
+   * reply to that; nothing more is to be sent here.
+   */
+  passOn(last: Promise<unknown>, next: () => void): void;
   /** Whether the connection broke. */
   isLost(): boolean;
   /** Ends what is running on the server. The connection cannot be given back after this. */
   cancel(): Promise<void>;
-  /** Gives the connection back to its pool; a broken or cancelled one is closed instead. */
+  /** Gives the connection back to its pool, if it was not passed on; a broken or cancelled one is closed instead. */
   release(): void;
   /** Closes the connection, whatever is running on it. */
   discard(): void;
+}
+
+/** Opens sessions on the connections of a pool. */
+export interface Sessions {
+  /**
+   * @throws ShutdownError `signal` aborted first.
+   * @throws DatabaseUnavailableError no connection was to be had.
+   */
+  open(signal: AbortSignal): Promise<Session>;
 }
 
 /** What pg has of a client's connection, though its types don't say so. */
@@ -29,13 +45,39 @@ interface ClientInternals {
 const broken = new WeakSet<pg.PoolClient>();
 const watched = new WeakSet<pg.PoolClient>();
 
-/**
- * Takes a connection from the pool.
- * @throws ShutdownError `signal` aborted first.
- * @throws DatabaseUnavailableError none was to be had.
- */
-export async function openSession(pool: pg.Pool, signal: AbortSignal): Promise<Session> {
-  const client = await connect(pool, signal);
+/** Creates the sessions of a pool that pipelines. */
+export function createSessions(pool: pg.Pool): Sessions {
+  let offered: Taken | undefined;
+
+  return {
+    async open(signal) {
+      if (signal.aborted) throw new ShutdownError({ cause: signal.reason });
+      const passedOn = offered;
+      offered = undefined;
+      const taken = passedOn ?? { client: await connect(pool, signal) };
+      return createSession(taken, (connection, next) => {
+        // Whoever waits for a connection has waited longer than what begins now.
+        const isOffered = pool.waitingCount === 0 && !broken.has(connection.client);
+        if (isOffered) offered = connection;
+        next();
+        const isTaken = isOffered && offered === undefined;
+        offered = undefined;
+        return isTaken;
+      });
+    },
+  };
+}
+
+/** A connection, and the last reply that its former session waits for. */
+interface Taken {
+  readonly client: pg.PoolClient;
+  readonly last?: Promise<unknown>;
+}
+
+function createSession(
+  { client, last }: Taken,
+  offer: (connection: Taken, next: () => void) => boolean,
+): Session {
   if (!watched.has(client)) {
     watched.add(client);
     client.once('error', () => broken.add(client));
@@ -65,27 +107,25 @@ export async function openSession(pool: pg.Pool, signal: AbortSignal): Promise<S
 
   return {
     async run<Row>({ sql, parameters }: Pick<CompiledQuery, 'sql' | 'parameters'>, name?: string) {
-      // The extended protocol takes a single statement, whatever the text hides.
-      const config = {
-        text: sql,
-        values: [...parameters],
-        queryMode: 'extended',
-        ...(name !== undefined && { name }),
-      };
       gather();
-      const { command, rowCount, rows } = await client.query(config);
+      const { command, rowCount, rows } = await sendQuery(client, sql, parameters, name).catch(locate);
       const changes = ['INSERT', 'UPDATE', 'DELETE', 'MERGE'].includes(command);
       const result = { rows: rows as Row[] };
       return changes ? { ...result, numAffectedRows: BigInt(rowCount ?? 0) } : result;
     },
     async control(text) {
       gather();
-      const result = (await client.query(text)) as pg.QueryResult | pg.QueryResult[];
+      const result = (await sendQuery(client, text)) as pg.QueryResult | pg.QueryResult[];
       return (Array.isArray(result) ? result.at(-1) : result)?.command ?? '';
+    },
+    passOn(reply, next) {
+      released = offer({ client, last: reply }, next);
     },
     isLost: () => broken.has(client),
     async cancel() {
       cancelled = true;
+      // Until then it is the former session's COMMIT that would be cancelled.
+      if (last !== undefined) await Promise.allSettled([last]);
       await cancelStatement(client);
     },
     release: () => giveBack(cancelled || broken.has(client)),
@@ -97,8 +137,13 @@ export async function openSession(pool: pg.Pool, signal: AbortSignal): Promise<S
   };
 }
 
+/** The stack of an error ends where its reply was read; from here on it names the handler's line instead. */
+function locate(error: unknown): never {
+  if (error instanceof Error) Error.captureStackTrace(error, locate);
+  throw error;
+}
+
 async function connect(pool: pg.Pool, signal: AbortSignal): Promise<pg.PoolClient> {
-  if (signal.aborted) throw new ShutdownError({ cause: signal.reason });
   const connecting = pool.connect();
   try {
     // With an idle connection for all that wait, there is nothing to wait for.
