@@ -34,7 +34,6 @@ export function prepare(
     });
     return child;
   };
-  const idempotencyKey = [group, event.id, ...(event.replay ? [replayId] : [])].join(':');
   const { source, aggregateType, aggregateId, position } = event;
   const injected = delivery.injected === true;
   const place = { source, aggregateType, aggregateId, position };
@@ -58,9 +57,13 @@ export function prepare(
     handle: (trx, signal) =>
       handling.handle(event, {
         trx,
-        signal,
         attempt,
-        idempotencyKey,
+        get signal() {
+          return signal();
+        },
+        get idempotencyKey() {
+          return event.replay ? `${group}:${event.id}:${replayId}` : `${group}:${event.id}`;
+        },
         get log() {
           return log();
         },

@@ -60,8 +60,8 @@ export function createHandling(state: RunnerState, dispatcher: Dispatcher): Hand
     }
     // Not before they have left the lanes: an entry that came back meanwhile would pass for one that is in hand.
     releaseSoon(state, [...lanes.finish(taken, again), ...foreign]);
-    moved.ring();
     pump();
+    if (lanes.room() > 0 || lanes.counts().takings === 0) moved.ring();
   }
 
   /** What is tried alone is counted before: if this process dies of it, that is known. */
@@ -126,6 +126,8 @@ export function createHandling(state: RunnerState, dispatcher: Dispatcher): Hand
   }
 
   function signalOf(taken: readonly Held[]): AbortSignal {
+    const [only] = taken;
+    if (taken.length === 1 && only !== undefined) return state.slotOf(only.delivery).signal;
     const signals = new Set(taken.map(({ delivery }) => state.slotOf(delivery).signal));
     const [first] = signals;
     return signals.size === 1 && first !== undefined ? first : AbortSignal.any([...signals]);

@@ -33,13 +33,9 @@ export interface Lanes<Item extends LaneItem> {
    * take turns; further items of the same key follow in order if they fit. Counts as one of `concurrency` until it is
    * finished.
    */
-<<<<<<< HEAD
   take(now: number, most?: number): readonly Item[] | undefined;
-=======
-  take(now: number): readonly Item[] | undefined;
   /** From now on a taking does not count as one of `concurrency`. In all else it runs until it is finished. */
   finishing(taken: readonly Item[]): void;
->>>>>>> 5aa5de0 (Pass a connection on at COMMIT: the next event begins on it in the same write)
   /**
    * Ends a taking. The items that come back (by ID, with the time they are due) stand in their old place again;
    * the others are gone for good. Returns those that would have come back but were dropped meanwhile.
@@ -63,7 +59,13 @@ export interface Lanes<Item extends LaneItem> {
   held(): Item[];
   holds(id: string): boolean;
   isWaiting(id: string): boolean;
-  counts(): { readonly running: number; readonly waiting: number; readonly takings: number };
+  counts(): {
+    readonly running: number;
+    readonly waiting: number;
+    readonly takings: number;
+    /** Of the takings, those that do not count as one of `concurrency` any more. */
+    readonly finishing: number;
+  };
 }
 
 /** What lanes need to know of an item. */
@@ -200,13 +202,8 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
       refile(item.key, lane);
       return 'accepted';
     },
-<<<<<<< HEAD
     take(now, most = batchSize) {
-      if (draining || isAlone || takings >= concurrency) return undefined;
-=======
-    take(now) {
-      if (draining || takings - allButFinished.size >= concurrency) return undefined;
->>>>>>> 5aa5de0 (Pass a connection on at COMMIT: the next event begins on it in the same write)
+      if (draining || isAlone || takings - allButFinished.size >= concurrency) return undefined;
       turns.wake(now);
       // What is to be handled alone goes first, or the others would never leave it the room.
       const alone = readyAlone();
@@ -219,11 +216,8 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
     },
     finish(taken, again) {
       takings -= 1;
-<<<<<<< HEAD
-      const dropped: Item[] = [];
-=======
       allButFinished.delete(taken);
->>>>>>> 5aa5de0 (Pass a connection on at COMMIT: the next event begins on it in the same write)
+      const dropped: Item[] = [];
       for (const item of taken) {
         const lane = laneOf(item.key);
         lane.running -= 1;
@@ -288,6 +282,11 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
     holds: (id) => items.has(id),
     isWaiting: (id) => items.get(id)?.state === 'waiting',
     held: () => [...items.values()].map(({ item }) => item),
-    counts: () => ({ running: runningItems, waiting: items.size - runningItems, takings }),
+    counts: () => ({
+      running: runningItems,
+      waiting: items.size - runningItems,
+      takings,
+      finishing: allButFinished.size,
+    }),
   };
 }

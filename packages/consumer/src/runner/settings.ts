@@ -41,7 +41,7 @@ export const defaultRunnerSettings: RunnerSettings = {
   capacity: 5_000,
   leaseTtlMs: 6_000,
   acknowledgeCount: 200,
-  acknowledgeLingerMs: 5,
+  acknowledgeLingerMs: 20,
   circuitPauseMs: 1_000,
   circuitMaxPauseMs: 30_000,
   controlEveryMs: 2_000,

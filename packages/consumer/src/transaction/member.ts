@@ -19,7 +19,7 @@ export interface Member {
   readonly timeoutMs: number;
   readonly handle: (
     trx: Transaction<BusDatabase>,
-    signal: AbortSignal,
+    signal: () => AbortSignal,
   ) => HandlerResult | Promise<HandlerResult>;
 }
 

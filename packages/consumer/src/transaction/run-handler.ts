@@ -17,25 +17,36 @@ export type HandlerEnd =
  * latter cases. Never rejects, and waits for nobody who ignores the signal.
  */
 export async function runHandler(
-  handle: (signal: AbortSignal) => HandlerResult | Promise<HandlerResult>,
+  handle: (signal: () => AbortSignal) => HandlerResult | Promise<HandlerResult>,
   options: { readonly gate: Gate; readonly timeoutMs: number; readonly abort: AbortSignal },
 ): Promise<HandlerEnd> {
   const { gate, timeoutMs, abort } = options;
-  const controller = new AbortController();
+  // Most handlers never look at their signal.
+  let controller: AbortController | undefined;
+  let reason: unknown;
+  const signal = () => {
+    controller ??= new AbortController();
+    if (reason !== undefined) controller.abort(reason);
+    return controller.signal;
+  };
+  const stop = (why: unknown) => {
+    reason = why ?? new Error('the handler was stopped');
+    controller?.abort(reason);
+  };
   try {
-    const waited = await within(untilAnswered(handle, controller.signal, gate), timeoutMs, abort);
+    const waited = await within(untilAnswered(handle, signal, gate), timeoutMs, abort);
     switch (waited.kind) {
       case 'fulfilled':
         return { kind: 'returned', result: waited.value };
       case 'late': {
         const error = new HandlerTimeoutError(timeoutMs);
         gate.close('the time of its handler was up, and its transaction was rolled back');
-        controller.abort(error);
+        stop(error);
         return { kind: 'timed-out', error };
       }
       case 'aborted':
         gate.close('its handler was stopped, and its transaction was rolled back');
-        controller.abort(abort.reason);
+        stop(abort.reason);
         return { kind: 'aborted' };
     }
   } catch (error) {
@@ -45,8 +56,8 @@ export async function runHandler(
 }
 
 async function untilAnswered(
-  handle: (signal: AbortSignal) => HandlerResult | Promise<HandlerResult>,
-  signal: AbortSignal,
+  handle: (signal: () => AbortSignal) => HandlerResult | Promise<HandlerResult>,
+  signal: () => AbortSignal,
   gate: Gate,
 ): Promise<HandlerResult> {
   const result = await handle(signal);
