@@ -21,7 +21,12 @@ export function settle(end: EventEnd, context: SettleContext): Settlement {
     case 'interrupted':
       return { kind: 'interrupted', cause: end.cause, error: end.error };
     case 'unrecordable':
-      return { kind: 'given-up', reason: `unrecordable: ${end.error.message}`, error: end.error };
+      return {
+        kind: 'given-up',
+        why: 'undecodable',
+        reason: `unrecordable: ${end.error.message}`,
+        error: end.error,
+      };
     case 'conflict':
       return settleFailure('error', end.error, context);
     case 'held':

@@ -7,8 +7,11 @@ import { type DeadLetterDetails, type GroupRef, HANDED_BACK, type PendingEntry }
 /** An entry that is to be given up, with its fields. */
 export type GivenUpEntry = PendingEntry & { readonly fields: Readonly<Record<string, string>> };
 
-/** What is known of why an entry is given up. */
-export function letterOf(ref: GroupRef, entry: GivenUpEntry, now: number): Letter {
+/**
+ * What is known of why an entry is given up. `isUnfit`: the inbox cannot hold the values that the entry itself gives as
+ * its key.
+ */
+export function letterOf(ref: GroupRef, entry: GivenUpEntry, now: number, isUnfit = false): Letter {
   const { fields, deliveries } = entry;
   const failure = entry.failure?.final === true ? entry.failure : undefined;
   const kind = failure?.kind ?? 'crashed';
@@ -18,7 +21,7 @@ export function letterOf(ref: GroupRef, entry: GivenUpEntry, now: number): Lette
   const error = entry.failure?.error ?? '';
   const stack = entry.failure?.stack ?? '';
   return {
-    ...keyOf(ref, entry),
+    ...keyOf(ref, entry, isUnfit),
     group: ref.group,
     stream: ref.stream,
     streamId: entry.id,
@@ -44,10 +47,12 @@ export function letterOf(ref: GroupRef, entry: GivenUpEntry, now: number): Lette
 function keyOf(
   { stream }: GroupRef,
   { id, fields }: GivenUpEntry,
+  isUnfit: boolean,
 ): { readonly eventId: string; readonly replayId: string; readonly occurredAt: string } {
   const { event_id: eventId = '', occurred_at: occurredAt = '', replay_id: replayId = '' } = fields;
   const faulty = faultyFields(fields);
-  if (!faulty.has('event_id') && !faulty.has('occurred_at')) return { eventId, replayId, occurredAt };
+  const isProper = !isUnfit && !faulty.has('event_id') && !faulty.has('occurred_at');
+  if (isProper) return { eventId, replayId, occurredAt };
   return { eventId: uuidOf([stream, id, JSON.stringify(fields)]), replayId: '', occurredAt: enteredAt(id) };
 }
 

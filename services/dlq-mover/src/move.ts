@@ -1,5 +1,5 @@
 import type { BusDatabase } from '@event-bus/database';
-import { giveUp, noteCopies } from '@event-bus/inbox';
+import { type GiveUpEnd, giveUp, type Letter, noteCopies } from '@event-bus/inbox';
 import type { EntryMover, GroupReader, GroupRef, PendingEntry } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import { detailsOf, type GivenUpEntry, letterOf } from './letter.ts';
@@ -83,11 +83,33 @@ async function moveAll(
   }
 }
 
-async function moveOne({ inbox, mover, reader, observer }: Moving, ref: GroupRef, entry: GivenUpEntry) {
-  const now = Date.now();
+/** PostgreSQL refuses a value: no such time, a NUL, too long for an index. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^(22|23|54)/.test(String(error.code));
+}
+
+async function giveUpSomehow(
+  { inbox }: Moving,
+  ref: GroupRef,
+  entry: GivenUpEntry,
+  now: number,
+): Promise<{ readonly letter: Letter; readonly end: GiveUpEnd }> {
   const letter = letterOf(ref, entry, now);
+  try {
+    return { letter, end: await giveUp(inbox, letter) };
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const fitting = letterOf(ref, entry, now, true);
+    return { letter: fitting, end: await giveUp(inbox, fitting) };
+  }
+}
+
+async function moveOne(moving: Moving, ref: GroupRef, entry: GivenUpEntry) {
+  const { mover, reader, observer } = moving;
+  const now = Date.now();
+  const { letter, end } = await giveUpSomehow(moving, ref, entry, now);
   const name = { id: entry.id, eventId: entry.fields.event_id ?? '' };
-  switch (await giveUp(inbox, letter)) {
+  switch (end) {
     case 'busy':
       // Somebody is just handling it, or giving it up.
       return undefined;

@@ -281,6 +281,9 @@ test('foreign entries are given up like others, each once, with all that they ho
     { hello: 'world' },
     { ...eventFields(), event_id: 'no-uuid' },
     { ...eventFields(), occurred_at: 'yesterday' },
+    // Well formed, and nothing that PostgreSQL takes.
+    { ...eventFields(), occurred_at: '2026-01-02T03:04:05+20:00' },
+    { ...eventFields(), replay_id: 'with\0nul' },
     { ...eventFields(), aggregate_id: 'with\0nul', payload: '{"a":"\0"}' },
     { ...eventFields(), payload: 'x'.repeat(256 * 1024) },
   ];

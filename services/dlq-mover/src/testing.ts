@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
-import { beginHandling, recordHandled, registerInboxGroup } from '@event-bus/inbox';
+import { recordHandled, registerInboxGroup } from '@event-bus/inbox';
 import { type RedisServer, type ServiceProcess, spawnService, startRedis } from '@event-bus/testkit';
 import {
   derivedKeys,
@@ -190,8 +190,8 @@ export async function createStage(
         attempt: 1,
       };
       const fresh = await database.db.transaction().execute(async (trx) => {
-        await sql.raw(beginHandling(60_000).replace(/^begin[^;]*;/, '')).execute(trx);
-        const [isFresh] = await recordHandled(trx, [row]);
+        await sql`set transaction deferrable`.execute(trx);
+        const [isFresh] = await recordHandled(trx, [row], { idleMs: 60_000 });
         await during();
         return isFresh;
       });
