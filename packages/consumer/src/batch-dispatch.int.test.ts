@@ -235,8 +235,14 @@ test.each(['none', 'aggregate'] as const)(
       kind: 'given-up',
       reason: expect.stringMatching(/^unrecordable: occurred_at /) as string,
     });
-    expect(countKinds(settlements)).toEqual({ done: 99, 'given-up': 1 });
-    const others = works.filter((_, index) => index !== 57).map(eventIdOf);
+    // What follows it in an ordered group waits until it is written down that it was given up.
+    const waiting = ordering === 'aggregate' ? 1 : 0;
+    expect(countKinds(settlements)).toEqual({
+      done: 99 - waiting,
+      'given-up': 1,
+      ...(waiting > 0 && { 'held-back': waiting }),
+    });
+    const others = works.filter((_, index) => index !== 57 && !(waiting > 0 && index === 80)).map(eventIdOf);
     expect(await bench.effects()).toEqual(others.sort());
     expect((await bench.inbox()).map(({ event_id }) => event_id)).toEqual(others);
     for (const { attempt } of await bench.inbox()) expect(attempt).toBe(1);

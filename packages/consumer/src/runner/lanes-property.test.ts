@@ -183,7 +183,7 @@ function createModel(
     /** All that is left has run, but for what a drain has kept from starting. */
     expectDone: (): void => {
       expect(new Set(lanes.held())).toEqual(new Set(held()));
-      expect(lanes.counts()).toEqual({ running: 0, waiting: held().length, takings: 0 });
+      expect(lanes.counts()).toMatchObject({ running: 0, waiting: held().length, takings: 0 });
       if (!isDraining) expect(held()).toEqual([]);
     },
   };
