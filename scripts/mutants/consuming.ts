@@ -17,9 +17,9 @@ export const consumingMutations: readonly Mutation[] = [
     edits: [
       {
         file: handling,
-        find: '    const settlements = await dispatch(taken, works);\n',
+        find: '    const works = open.map(toWork);\n',
         replace:
-          '    for (const held of taken) acknowledger.add(held.id, held);\n    const settlements = await dispatch(taken, works);\n',
+          '    const works = open.map(toWork);\n    for (const held of open) state.acknowledger.add(held.id, held);\n',
       },
     ],
     tests: [groupRunner],
@@ -175,8 +175,9 @@ export const consumingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/consumer/src/dispatcher.ts',
-        find: '(alone ? undefined : await handleBatch(batch, signal)) ?? (await handleOneByOne(batch, signal));',
-        replace: `(alone ? await handleOneByOne(batch, signal) : await handleBatch(batch, signal)) ??
+        find: `(alone ? undefined : await handleBatch(batch, signal, committing)) ??
+      (await handleOneByOne(batch, signal));`,
+        replace: `(alone ? await handleOneByOne(batch, signal) : await handleBatch(batch, signal, committing)) ??
       batch.map((): Settlement => ({ kind: 'failed', counted: true, reason: 'error', error: new Error('its batch failed'), delayMs: 0 }));`,
       },
     ],
@@ -187,9 +188,9 @@ export const consumingMutations: readonly Mutation[] = [
     harm: 'a failed event is tried again without waiting',
     edits: [
       {
-        file: handling,
-        find: '        const dueAt = Date.now() + settlement.delayMs;\n',
-        replace: '        const dueAt = Date.now();\n',
+        file: 'packages/consumer/src/runner/settling.ts',
+        find: '    const dueAt = Date.now() + failure.delayMs;\n',
+        replace: '    const dueAt = Date.now();\n',
       },
     ],
     tests: [groupRunner],
@@ -201,8 +202,8 @@ export const consumingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/consumer/src/runner/held.ts',
-        find: '  const key = ordered ?',
-        replace: '  const key = stream.length > 0 ? stream : ordered ?',
+        find: '    key: ordered ? lane : id,',
+        replace: '    key: ordered || !ordered ? stream : lane,',
       },
     ],
     tests: [groupRunner],
@@ -214,8 +215,8 @@ export const consumingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/consumer/src/runner/held.ts',
-        find: '  const key = ordered ?',
-        replace: "  const key = ordered && id === '' ?",
+        find: '    key: ordered ? lane : id,',
+        replace: "    key: ordered && id === '' ? lane : id,",
       },
     ],
     tests: [groupRunner],
@@ -288,8 +289,8 @@ export const consumingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/consumer/src/runner/reclaim.ts',
-        find: "state.reader.ensureGroup(slot, '0')",
-        replace: "state.reader.ensureGroup(slot, '$')",
+        find: "state.reader.ensureGroup(feed, '0')",
+        replace: "state.reader.ensureGroup(feed, '$')",
       },
       {
         file: 'packages/transport/src/redis/reader.ts',
@@ -306,8 +307,8 @@ export const consumingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/consumer/src/runner/hand-back.ts',
-        find: '      await releaseEntries(state, slot, chunk);\n',
-        replace: '      if (chunk.length === 0) await releaseEntries(state, slot, chunk);\n',
+        find: '      await releaseEntries(state, feed, chunk);\n',
+        replace: '      if (chunk.length === 0) await releaseEntries(state, feed, chunk);\n',
       },
     ],
     tests: [groupRunner],

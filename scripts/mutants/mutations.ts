@@ -1,5 +1,6 @@
 import { appendingMutations } from './appending.ts';
 import { consumingMutations } from './consuming.ts';
+import { deadLetterMutations } from './dead-letters.ts';
 import type { Mutation } from './mutation.ts';
 import { publishingMutations } from './publishing.ts';
 
@@ -8,4 +9,5 @@ export const mutations: readonly Mutation[] = [
   ...appendingMutations,
   ...publishingMutations,
   ...consumingMutations,
+  ...deadLetterMutations,
 ];

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { eventually } from '@event-bus/testkit';
+import { eventually, type ServiceProcess } from '@event-bus/testkit';
 import { derivedKeys, placeKey } from '@event-bus/transport';
 import { sql } from 'kysely';
 import { afterEach, describe, expect, inject, test } from 'vitest';
@@ -25,6 +25,17 @@ async function areDead(entries: readonly TestEntry[]): Promise<boolean> {
 
 const untilDead = (entries: readonly TestEntry[], timeoutMs = 30_000) =>
   eventually(() => areDead(entries), { message: `${entries.length} entries to be dead`, timeoutMs });
+
+/** Waits until a mover has swept so many times more. */
+async function untilSwept(mover: ServiceProcess, times: number): Promise<void> {
+  const sweeps = async () => {
+    const port = /"port":(\d+)/.exec(mover.output())?.[1];
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    return Number(/bus_dead_letters_sweep_duration_count\{.*?\} (\d+)/.exec(text)?.[1] ?? 0);
+  };
+  const before = await sweeps();
+  await eventually(async () => (await sweeps()) >= before + times);
+}
 
 test('what a runner gave up is dead in the inbox, written down whole, copied to the dead letters and no longer pending', async () => {
   stage = await createStage(inject('postgresUrl'));
@@ -160,6 +171,24 @@ test('of a handler and two movers that race for an event a thousand times, exact
   expect(ids(entries).filter((id) => inbox.get(id) !== (handled.has(id) ? 'done' : 'dead'))).toEqual([]);
   expect(new Set(await stage.copies())).toEqual(new Set(dead));
 }, 120_000);
+
+test('an event that was handled, and whose runner died before it acknowledged, is acknowledged and not dead', async () => {
+  stage = await createStage(inject('postgresUrl'));
+  const [handled, dead] = await stage.deliver(2);
+  if (handled === undefined || dead === undefined) throw new Error('nothing was delivered');
+  const [again] = await stage.deliver(1, { fields: () => handled.fields });
+  if (again === undefined) throw new Error('nothing was delivered');
+  expect(await stage.handle(handled)).toBe('handled');
+  await stage.fail([again, dead]);
+
+  const mover = await stage.spawn();
+  await untilSwept(mover, 3);
+
+  await untilDead([dead]);
+  expect((await stage.inbox()).get(handled.fields.event_id ?? '')).toBe('done');
+  // Not even for a moment.
+  expect(mover.output()).not.toContain(handled.fields.event_id);
+});
 
 test('an event whose handler is frozen with its transaction open is not given up before that ends, and others are', async () => {
   stage = await createStage(inject('postgresUrl'));
@@ -309,8 +338,9 @@ test('of a group that nobody registered only what a runner has given up is moved
   await stage.age(abandoned, 50, 3_600_000);
   await stage.fail(failed);
 
-  await stage.spawn();
-  await eventually(async () => (await stage.copies()).length === 2);
+  const mover = await stage.spawn();
+  await eventually(async () => (await stage.copies()).length >= 2);
+  await untilSwept(mover, 3);
 
   expect(new Set(await stage.copies())).toEqual(new Set(ids(failed)));
   expect(await stage.pending()).toBe(2);
@@ -322,12 +352,7 @@ test('a group that is registered and has its inbox in another database is left t
     values ('mail', '{user}', 'none', 'beginning')`.execute(stage.database.db);
   const theirs = await stage.deliver(1);
   await stage.fail(theirs);
-  const mover = await stage.spawn();
-  await eventually(async () => {
-    const port = /"port":(\d+)/.exec(mover.output())?.[1];
-    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    return Number(/bus_dead_letters_sweep_duration_count\{.*?\} (\d+)/.exec(text)?.[1] ?? 0) > 3;
-  });
+  await untilSwept(await stage.spawn(), 3);
 
   expect(await stage.pending()).toBe(1);
   expect((await stage.letters()).size).toBe(0);
