@@ -85,14 +85,17 @@ describe('a circuit', () => {
     expect(changes).toEqual(['open', 'half-open']);
   });
 
-  it('opens again when that attempt fails, for twice as long each time up to the longest pause', () => {
+  it('opens again when as many have failed as opened it, for twice as long each time up to the longest pause', () => {
     const { circuit, pass, fail } = setUp();
     fail('a', 'b', 'c');
     const pauses = [1, 2, 3, 4, 5].map(() => {
       const pauseMs = circuit.pauseMs();
       pass(pauseMs);
       expect(circuit.limit()).toBe(1);
-      expect(fail('a')).toEqual([false]);
+      expect(fail('a', 'b')).toEqual([false, false]);
+      expect(circuit.state()).toBe('half-open');
+      expect(circuit.limit()).toBe(1);
+      expect(fail('c')).toEqual([false]);
       expect(circuit.state()).toBe('open');
       return pauseMs;
     });
@@ -125,7 +128,7 @@ describe('a circuit', () => {
     const { circuit, pass, fail, succeed } = setUp();
     fail('a', 'b', 'c');
     pass(1_000);
-    fail('a');
+    fail('a', 'b', 'c');
     pass(2_000);
     for (let count = 0; count < 3; count += 1) succeed();
     expect(circuit.state()).toBe('closed');
@@ -152,15 +155,15 @@ describe('a circuit', () => {
     expect(fail('poison')).toEqual([true]);
   });
 
-  it('opens again before it is closed when as many fail in a row as may run, or as many as its threshold', () => {
+  it('opens again before it is closed when as many fail in a row as opened it, however many may run', () => {
     const { circuit, pass, fail, succeed } = setUp();
     fail('a', 'b', 'c');
     pass(1_000);
     succeed();
     expect(circuit.limit()).toBe(2);
-    expect(fail('a')).toEqual([false]);
+    expect(fail('a', 'b')).toEqual([false, false]);
     expect(circuit.state()).toBe('half-open');
-    expect(fail('b')).toEqual([false]);
+    expect(fail('c')).toEqual([false]);
     expect(circuit.state()).toBe('open');
 
     pass(4_000);

@@ -7,8 +7,8 @@
  *
  *     closed -> open       handlers of `threshold` different aggregates failed, and none succeeded in between
  *     open -> half-open    the pause is over: the first one at first, twice as long each time, up to the longest
- *     half-open -> open    handlers of as many different aggregates as may run failed, and none succeeded in between:
- *                          one at first, and never more than `threshold`
+ *     half-open -> open    handlers of `threshold` different aggregates failed, and none succeeded in between: a few
+ *                          events that fail for reasons of their own must not stand in the way of those behind them
  *     half-open -> closed  as many may start as ever
  *
  * While it is not closed, failed attempts do not count. An attempt says nothing of a time in which it did not begin: one
@@ -117,7 +117,7 @@ export function createCircuit(options: CircuitOptions): Circuit {
       if (began !== era) return false;
       const isHalfOpen = state === 'half-open';
       failing.add(aggregate);
-      if (failing.size < (isHalfOpen ? Math.min(threshold, allowed) : threshold)) return !isHalfOpen;
+      if (failing.size < threshold) return !isHalfOpen;
       open(error);
       return false;
     },

@@ -1,4 +1,5 @@
 import type { Lease, Settlement } from '../settlement.ts';
+import { createBlame } from './blame.ts';
 import type { GivenUp } from './blockers.ts';
 import { recordOf } from './failures.ts';
 import type { Held } from './held.ts';
@@ -29,18 +30,25 @@ export interface Settling {
 export function createSettling(state: RunnerState): Settling {
   const { group, consumer, acknowledger, failures, blockers, circuit, settings, logger } = state;
   const database = createOutage('handling events in the database', logger);
+  const blame = createBlame<Held>();
   let pausedUntil = 0;
 
+  /** Tells the circuit of a failed attempt, unless that has nothing to do with others. Returns whether it counts. */
+  function doesCount(held: Held, era: number, error: unknown): boolean {
+    return blame.isItsOwn(held)
+      ? circuit.state() === 'closed'
+      : circuit.failed(era, aggregateOf(held), error);
+  }
+
   function failed(held: Held, failure: Failed, { era }: Began): number {
-    const isCountable =
-      failure.reason === 'retry-after' || circuit.failed(era, aggregateOf(held), failure.error);
+    const isCountable = failure.reason === 'retry-after' || doesCount(held, era, failure.error);
     const dueAt = Date.now() + failure.delayMs;
     remember(held, failure, { counted: failure.counted && isCountable, dueAt });
     return dueAt;
   }
 
   function givenUp(held: Held, how: GivenUp, { era }: Began): number | undefined {
-    if (how.why === 'attempts' && !circuit.failed(era, aggregateOf(held), how.error)) {
+    if (how.why === 'attempts' && !doesCount(held, era, how.error)) {
       // Something that all events need seems to be down: the failure is not the event's.
       const dueAt = Date.now() + Math.max(circuit.pauseMs(), settings.circuitPauseMs);
       const failure = { kind: 'failed', counted: false, reason: 'error', error: how.error } as const;
@@ -93,7 +101,10 @@ export function createSettling(state: RunnerState): Settling {
       pausedUntil = 0;
       switch (settlement.kind) {
         case 'settled':
-          if (settlement.how !== 'duplicate') circuit.succeeded(began.era);
+          if (settlement.how !== 'duplicate') {
+            circuit.succeeded(began.era);
+            blame.succeeded();
+          }
           acknowledger.add(held.id, held);
           return undefined;
         case 'unhandled':
