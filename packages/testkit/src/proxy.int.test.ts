@@ -102,3 +102,15 @@ test('holds everything back while it is paused, and delivers it afterwards', asy
 
   expect(await waiting).toBe(1);
 });
+
+test('carries no more than a slow link would', async () => {
+  const { proxy, connect, key } = await setup();
+  const client = connect();
+  await ready(client);
+
+  proxy.slow(1_000_000);
+  const began = performance.now();
+  await client.set(key, 'x'.repeat(400_000), 'EX', 60);
+
+  expect(performance.now() - began).toBeGreaterThan(300);
+});

@@ -15,6 +15,8 @@ export interface Proxy {
   pause(): void;
   /** Takes back `pause`; what was sent meanwhile arrives. */
   resume(): void;
+  /** From now on each connection carries at most so many bytes per second in each direction. */
+  slow(bytesPerSecond: number): void;
   /**
    * Lets the next request that `matches` (text of a chunk as sent; by default any) through to the server, drops what the
    * server replies on that connection from then on, and breaks it when the reply has been dropped. The server has
@@ -32,6 +34,7 @@ interface Swallow {
 
 interface Flow {
   paused: boolean;
+  bytesPerSecond: number;
 }
 
 interface Link {
@@ -48,7 +51,7 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
   const port = await freePort();
   const links = new Set<Link>();
   const swallows: Swallow[] = [];
-  const flow: Flow = { paused: false };
+  const flow: Flow = { paused: false, bytesPerSecond: Number.POSITIVE_INFINITY };
 
   const listener = createServer((client) => {
     const link = { client, server: connect(targetPort, '127.0.0.1') };
@@ -84,6 +87,9 @@ export async function startProxy(targetPort: number): Promise<Proxy> {
         client.resume();
         server.resume();
       }
+    },
+    slow(bytesPerSecond) {
+      flow.bytesPerSecond = bytesPerSecond;
     },
     swallowReply(matches = () => true) {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -148,11 +154,14 @@ function join({ client, server }: Link, flow: Flow, swallows: Swallow[], gone: (
 }
 
 function forward(chunk: Buffer, from: Socket, to: Socket, flow: Flow): void {
-  if (to.write(chunk)) return;
-  from.pause();
-  to.once('drain', () => {
+  const resume = () => {
     if (!flow.paused) from.resume();
-  });
+  };
+  const delayMs = (chunk.length / flow.bytesPerSecond) * 1_000;
+  if (to.write(chunk) && delayMs === 0) return;
+  from.pause();
+  if (delayMs > 0) setTimeout(resume, delayMs);
+  else to.once('drain', resume);
 }
 
 function takeMatching(swallows: Swallow[], request: Buffer): Swallow | undefined {
