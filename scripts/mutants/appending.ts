@@ -1,6 +1,7 @@
 import type { Mutation } from './mutation.ts';
 
-const migration = 'packages/database/migrations/0001-outbox.sql';
+const table = 'packages/database/migrations/0001-outbox.sql';
+const trigger = 'packages/database/migrations/0009-event-bytes.sql';
 
 /** What keeps the log of a producer's transactions decidable and in order. */
 export const appendingMutations: readonly Mutation[] = [
@@ -21,7 +22,7 @@ export const appendingMutations: readonly Mutation[] = [
     harm: 'the insert trigger draws the position before the transaction has an ID',
     edits: [
       {
-        file: migration,
+        file: trigger,
         find: "  new.position := case when pg_current_xact_id() is not null then nextval('public.outbox_position') end;\n",
         replace: "  new.position := nextval('public.outbox_position');\n  perform pg_current_xact_id();\n",
       },
@@ -33,13 +34,13 @@ export const appendingMutations: readonly Mutation[] = [
     harm: 'the position is a default of its column, drawn before the trigger runs',
     edits: [
       {
-        file: migration,
+        file: table,
         find: '  position bigint not null,\n  event_id uuid not null default gen_random_uuid(),',
         replace:
           "  position bigint not null default nextval('public.outbox_position'),\n  event_id uuid not null default gen_random_uuid(),",
       },
       {
-        file: migration,
+        file: trigger,
         find: "  new.position := case when pg_current_xact_id() is not null then nextval('public.outbox_position') end;\n",
         replace: '',
       },

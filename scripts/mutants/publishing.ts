@@ -167,4 +167,42 @@ export const publishingMutations: readonly Mutation[] = [
     tests: ['packages/publisher/src/publisher.int.test.ts'],
     only: 'parked|parks',
   },
+  {
+    name: 'parked-for-ever',
+    harm: 'a parked event whose row has left the log stays asked for, and is looked for again and again',
+    edits: [
+      {
+        file: 'packages/publisher/src/retry-parked.ts',
+        find: '    batch.unparked = [...batch.unparked, ...gone.map(({ position }) => position)];\n',
+        replace: '    if (rows.length === 0) return;\n',
+      },
+    ],
+    tests: ['packages/publisher/src/publisher.int.test.ts'],
+    only: 'parked',
+  },
+  {
+    name: 'pages-without-bytes',
+    harm: 'a page has as many rows as ever, however large they are',
+    edits: [
+      {
+        file: 'packages/outbox/src/log/pages.ts',
+        find: 'values: [after, limits.pageSize, limits.pageBytes],',
+        replace: 'values: [after, limits.pageSize, 1_000_000_000],',
+      },
+    ],
+    tests: ['packages/publisher/src/slow-link.int.test.ts'],
+  },
+  {
+    name: 'cut-gaps-closed',
+    harm: 'what did not fit into a look at the gaps passes for what is not there',
+    edits: [
+      {
+        file: logReader,
+        find: 'this.#gaps.observe(due, snapshot, rows, !isFull), complete: !isFull }',
+        replace: 'this.#gaps.observe(due, snapshot, rows, rows.length < 500), complete: rows.length < 500 }',
+      },
+    ],
+    tests: ['packages/publisher/src/publisher.int.test.ts'],
+    only: 'fills one large gap',
+  },
 ];

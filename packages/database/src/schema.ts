@@ -20,6 +20,8 @@ export interface OutboxEventsTable {
   occurred_at: ColumnType<Date, Date | string | undefined, never>;
   inserted_at: ColumnType<Date, never, never>;
   slot: ColumnType<number, never, never>;
+  /** Of payload and headers; `null` in rows from before there was the column. */
+  bytes: ColumnType<number | null, never, never>;
 }
 
 /** One row: how far the log is published, and by which epoch. */

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
+  countGone,
   isLed,
   requestRetry as markForRetry,
   readEventStatus,
@@ -19,6 +20,8 @@ export interface RetryOutcome {
   readonly parkedAgain: number;
   /** Why the first of those is. */
   readonly reason: string | null;
+  /** Forgotten, because the log does not hold them any more: they can never be published. */
+  readonly gone: number;
   /** Not tried yet. */
   readonly waiting: number;
   /** Whether a publisher leads: without one, what waits goes on waiting. */
@@ -43,12 +46,13 @@ export async function requestRetry(
   for (;;) {
     const { requested, parked, reason } = await readRetryProgress(pool, positions);
     if (requested === 0 || performance.now() >= deadline) {
-      const published = positions.length - parked - requested;
+      const gone = await countGone(pool, positions);
       return {
         requested: positions.length,
-        published,
+        published: positions.length - parked - requested - gone,
         parkedAgain: parked,
         reason,
+        gone,
         waiting: requested,
         isLed: await isLed(pool),
       };

@@ -49,14 +49,13 @@ export function formBatch(reading: Reading, options: BatchOptions): Batch {
   const parked: ParkedEvent[] = [];
   const parts = new Map<string, { stream: string; rows: LogRow[] }>();
   for (const row of reading.rows) {
-    const bytes = entryBytes(row);
     const waits = parking.behind(row);
     if (waits !== undefined) parked.push(waits);
-    else if (bytes > options.maxEntryBytes) {
+    else if (isLarger(row, options.maxEntryBytes)) {
       parked.push(
         parking.park(
           row,
-          `too large: the entry has ${bytes} bytes, more than MAX_ENTRY_BYTES (${options.maxEntryBytes})`,
+          `too large: the entry has ${entryBytes(row)} bytes, more than MAX_ENTRY_BYTES (${options.maxEntryBytes})`,
         ),
       );
     } else {
@@ -94,7 +93,12 @@ export function entryOf(row: LogRow, source: string): EntryValues {
   ];
 }
 
+/** Whether the entry has more than so many bytes. A character has at most three, so few need to be counted out. */
+function isLarger(row: LogRow, maxBytes: number): boolean {
+  const characters = entryOf(row, '').reduce((sum, value) => sum + value.length, 0);
+  return 3 * characters > maxBytes && entryBytes(row) > maxBytes;
+}
+
 function entryBytes(row: LogRow): number {
-  const values = entryOf(row, '');
-  return values.reduce((sum, value) => sum + Buffer.byteLength(value), 0);
+  return entryOf(row, '').reduce((sum, value) => sum + Buffer.byteLength(value), 0);
 }

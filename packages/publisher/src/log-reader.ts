@@ -1,5 +1,7 @@
 import {
+  type LogPage,
   type LogRow,
+  type PageLimits,
   type Range,
   readGaps,
   readPage,
@@ -21,10 +23,11 @@ export interface Reading {
   readonly noted: readonly Range[];
   /** Gaps that these rows fill, or that never will be filled. */
   readonly closed: readonly Range[];
+  /** There may be more to read at once. */
+  readonly isFull: boolean;
 }
 
-interface Page {
-  readonly rows: readonly LogRow[];
+interface Page extends LogPage {
   /** Where the cursor stood before it. */
   readonly after: number;
 }
@@ -38,7 +41,7 @@ interface Page {
  */
 export class LogReader {
   readonly #pool: Pool;
-  readonly #pageSize: number;
+  readonly #limits: PageLimits;
   readonly #gaps = new GapTracker();
   #position: number;
   #page: Page | undefined;
@@ -46,9 +49,9 @@ export class LogReader {
   /** Recorded in another cluster, where transaction IDs meant something else: they are recorded anew. */
   #foreign: Range[];
 
-  constructor(pool: Pool, pageSize: number, position: number, gaps: readonly StoredGap[]) {
+  constructor(pool: Pool, limits: PageLimits, position: number, gaps: readonly StoredGap[]) {
     this.#pool = pool;
-    this.#pageSize = pageSize;
+    this.#limits = limits;
     this.#position = position;
     for (const gap of gaps) this.#gaps.note(gap, gap.xid);
     this.#foreign = gaps.filter((gap) => gap.xid === null);
@@ -70,14 +73,14 @@ export class LogReader {
     const settled = [...toRanges(positions), ...closed];
     if (!complete) {
       // More rows are visible in gaps than were read: the page waits behind them.
-      return { rows: filled, position: page.after, noted: [], closed: settled };
+      return { rows: filled, position: page.after, noted: [], closed: settled, isFull: true };
     }
     const noted = this.#noted;
     const replaced = this.#foreign;
     [this.#page, this.#noted, this.#foreign] = [undefined, [], []];
     if (page.rows.length + filled.length + noted.length + closed.length === 0) return undefined;
     const rows = [...filled, ...page.rows].sort((a, b) => a.position - b.position);
-    return { rows, position: this.#position, noted, closed: [...replaced, ...settled] };
+    return { rows, position: this.#position, noted, closed: [...replaced, ...settled], isFull: page.isFull };
   }
 
   /** Tells that noted ranges were recorded, with this transaction ID. */
@@ -87,9 +90,10 @@ export class LogReader {
 
   async #readPage(): Promise<Page> {
     const after = this.#position;
-    const rows = await readPage(this.#pool, after, this.#pageSize);
+    const page = await readPage(this.#pool, after, this.#limits);
+    const { rows } = page;
     const last = rows.at(-1);
-    if (last === undefined) return { rows, after };
+    if (last === undefined) return { ...page, after };
     const noted = without(
       { first: after + 1, last: last.position },
       rows.map((row) => row.position),
@@ -97,16 +101,15 @@ export class LogReader {
     for (const range of noted) this.#gaps.note(range);
     this.#noted.push(...noted);
     this.#position = last.position;
-    return { rows, after };
+    return { ...page, after };
   }
 
-  async #lookAtGaps(): Promise<{ rows: LogRow[]; closed: Range[]; complete: boolean }> {
+  async #lookAtGaps(): Promise<{ rows: readonly LogRow[]; closed: Range[]; complete: boolean }> {
     if (this.#gaps.size === 0) return { rows: [], closed: [], complete: true };
     const due = this.#gaps.due(await readSnapshot(this.#pool));
     if (due.length === 0) return { rows: [], closed: [], complete: true };
-    const { snapshot, rows } = await readGaps(this.#pool, due, this.#pageSize);
-    const complete = rows.length < this.#pageSize;
-    return { rows, closed: this.#gaps.observe(due, snapshot, rows, complete), complete };
+    const { snapshot, rows, isFull } = await readGaps(this.#pool, due, this.#limits);
+    return { rows, closed: this.#gaps.observe(due, snapshot, rows, !isFull), complete: !isFull };
   }
 }
 

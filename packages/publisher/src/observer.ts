@@ -1,4 +1,4 @@
-import type { ParkedEvent, RecordedPositions } from '@event-bus/outbox/log';
+import type { ParkedEvent, RecordedPositions, RequestedRetry } from '@event-bus/outbox/log';
 import { contextFromHeaders, isSampled, type Logger, meter, SpanKind, tracer } from '@event-bus/telemetry';
 import {
   attributeNames,
@@ -20,6 +20,8 @@ export interface PublisherObserver {
   /** A batch is in its streams and recorded. */
   recorded(batch: Batch): void;
   parked(event: ParkedEvent): void;
+  /** A parked event is no longer in the log. */
+  forgotten(event: RequestedRetry): void;
   /** Redis cannot be written to, or a batch was refused. Each kind of error is logged once until `available`. */
   unavailable(error: Error): void;
   available(): void;
@@ -92,6 +94,11 @@ export function createPublisherObserver(logger: Logger, source: string): Publish
       logger.error(
         { source, eventId, aggregateType, aggregateId, reason },
         'parked: this event cannot be written and its aggregate waits; mend the cause, then `bus outbox retry`',
+      ),
+    forgotten: (event) =>
+      logger.error(
+        { source, ...event },
+        'forgotten: this parked event is no longer in the log and can never be published; its aggregate goes on without it',
       ),
     unavailable: (error) => {
       if (error.name === 'StreamChangedError') refused.add(1, common);

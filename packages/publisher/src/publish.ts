@@ -1,10 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { loadParkedAggregates, readPositions, requestedRetries } from '@event-bus/outbox/log';
 import { formBatch } from './batch.ts';
 import type { Leader } from './leader.ts';
 import type { LogReader, Reading } from './log-reader.ts';
-import { Parking } from './parking.ts';
 import { Pipeline } from './pipeline.ts';
+import { retryParked } from './retry-parked.ts';
 import { sweep } from './sweep.ts';
 import type { Wakeup } from './wakeup.ts';
 
@@ -53,7 +52,7 @@ export async function publish(
     });
     leader.observer.formed(batch, reader.gaps);
     for (const event of batch.parked) leader.observer.parked(event);
-    if (reading.rows.length >= settings.pageSize) ahead = readAhead(reader);
+    if (reading.isFull) ahead = readAhead(reader);
     await pipeline.send(batch);
     if (ahead === undefined) {
       // The last of a burst: what comes within the linger shares a batch.
@@ -70,31 +69,4 @@ function readAhead(reader: LogReader): Promise<Reading | undefined> {
   // Whoever awaits it meets the error; until then it must not count as unhandled.
   reading.catch(() => undefined);
   return reading;
-}
-
-/** Sends parked events again that someone asked for, in order, with all that waits behind them. */
-async function retryParked(leader: Leader, pipeline: Pipeline): Promise<void> {
-  const { pool, settings } = leader;
-  for (;;) {
-    leader.lost.throwIfAborted();
-    const positions = await requestedRetries(pool, settings.pageSize);
-    if (positions.length === 0) return;
-    await pipeline.settle(0);
-    const rows = await readPositions(
-      pool,
-      positions.map((position) => ({ first: position, last: position })),
-    );
-    // These are the first of their aggregates: nothing that is parked besides stands in their way.
-    leader.parking = new Parking([]);
-    const { streams, parking } = leader;
-    await streams.meet(rows);
-    // Their rows have left the log: there is nothing to send.
-    if (rows.length === 0) return;
-    const reading = { rows, position: 0, noted: [], closed: [] };
-    await pipeline.send(
-      formBatch(reading, { ...settings, streamOf: streams.streamOf, parking, retried: true }),
-    );
-    await pipeline.settle(0);
-    leader.parking = new Parking(await loadParkedAggregates(pool));
-  }
 }

@@ -108,7 +108,7 @@ async function lead(
     const wakeup = await Wakeup.listen(session);
     writer.onReconnect(() => wakeup.ring('sweep'));
     observer.leading(epoch);
-    await publish(leader, new LogReader(pool, settings.pageSize, position, gaps), wakeup, drain);
+    await publish(leader, new LogReader(pool, settings, position, gaps), wakeup, drain);
   } finally {
     await writer.close();
   }

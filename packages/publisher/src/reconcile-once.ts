@@ -106,6 +106,7 @@ const silentObserver: PublisherObserver = {
   formed: ignore,
   recorded: ignore,
   parked: ignore,
+  forgotten: ignore,
   unavailable: ignore,
   available: ignore,
   reconciling: ignore,

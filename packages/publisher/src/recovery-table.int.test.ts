@@ -46,9 +46,8 @@ const event = (position: number) => at.eventIds[position - 1] ?? '';
 /** Writes events behind whatever the source wrote before, as a publisher that records nothing. */
 async function write(...positions: readonly number[]): Promise<WriterMark> {
   const writer = at.transport.writer();
-  const rows = (await readPage(at.bench.database.pool, 0, 100)).filter((row) =>
-    positions.includes(row.position),
-  );
+  const page = await readPage(at.bench.database.pool, 0, defaultSettings);
+  const rows = page.rows.filter((row) => positions.includes(row.position));
   const { mark, markPresent } = await writer.inspect(stream, 'bench');
   const result = await writer.append(stream, {
     source: 'bench',
@@ -119,11 +118,11 @@ async function lead(): Promise<{ leader: Leader; batches: Batch[] }> {
     parking: new Parking([]),
     lost: new AbortController().signal,
   };
-  const rows = await readPage(pool, 3, 100);
+  const { rows } = await readPage(pool, 3, settings);
   await leader.streams.meet(rows);
   const batches = [rows.slice(0, 2), rows.slice(2)].map((part) =>
     formBatch(
-      { rows: part, position: part.at(-1)?.position ?? 0, noted: [], closed: [] },
+      { rows: part, position: part.at(-1)?.position ?? 0, noted: [], closed: [], isFull: false },
       { ...settings, streamOf: leader.streams.streamOf, parking: leader.parking },
     ),
   );

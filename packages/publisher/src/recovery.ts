@@ -7,6 +7,7 @@ import {
 } from '@event-bus/transport';
 import { backoff } from './backoff.ts';
 import { type Batch, entryOf, lastEventId, type Part } from './batch.ts';
+import { entriesBetween } from './entries-between.ts';
 import { StreamChangedError } from './errors.ts';
 import type { Leader } from './leader.ts';
 import { reconcileStream } from './reconcile.ts';
@@ -125,15 +126,9 @@ async function standingParts(leader: Leader, parts: readonly Part[], found: Writ
   const first = parts[0];
   if (reached < 0 || first === undefined) return [];
   const ids = new Map<string, string>();
-  let from = leader.streams.state(first.stream).newest?.lastId ?? '-';
-  for (;;) {
-    const entries = await leader.writer.range(first.stream, from, mark.entryId, 500);
-    for (const { id, fields } of entries) {
-      if (fields.source === leader.settings.source) ids.set(`${fields.event_id} ${fields.position}`, id);
-    }
-    const last = entries.at(-1);
-    if (last === undefined || last.id === from) break;
-    from = last.id;
+  const recorded = leader.streams.state(first.stream).newest?.lastId ?? '-';
+  for await (const { id, fields } of entriesBetween(leader, first.stream, recorded, mark.entryId)) {
+    if (fields.source === leader.settings.source) ids.set(`${fields.event_id} ${fields.position}`, id);
   }
   const idOf = (row: LogRow) => ids.get(`${row.eventId} ${row.position}`);
   const claimed = parts.slice(0, reached + 1);

@@ -1,9 +1,9 @@
-/** How a publisher works. All times in milliseconds. */
-export interface PublisherSettings {
+import type { PageLimits } from '@event-bus/outbox/log';
+
+/** How a publisher works. All times in milliseconds. A page is about the size of a batch. */
+export interface PublisherSettings extends PageLimits {
   /** Name of this outbox in every entry: consumers know its events by it. It never changes. */
   readonly source: string;
-  /** Rows per page, which is about the size of a batch. */
-  readonly pageSize: number;
   /** Batches that may be under way before the first is answered. */
   readonly maxInFlight: number;
   /** How long to wait for more, after less than a page, before the next look. */
@@ -21,6 +21,7 @@ export interface PublisherSettings {
 /** What is used unless configured otherwise. */
 export const defaultSettings: Omit<PublisherSettings, 'source'> = {
   pageSize: 500,
+  pageBytes: 1024 * 1024,
   maxInFlight: 2,
   lingerMs: 5,
   pollMs: 1_000,

@@ -15,6 +15,8 @@ export const config = z.object({
     .regex(name, 'must be a name such as "billing": lower case, digits, "_", "." and "-"'),
   /** Rows per page, which is about the size of a batch. */
   PUBLISH_BATCH_SIZE: integer({ min: 1, max: 5_000 }).default(defaultSettings.pageSize),
+  /** Bytes of payloads per page: with the row that reaches them it ends, however few rows it has. */
+  PUBLISH_BATCH_BYTES: bytes({ min: 1024 }).default(defaultSettings.pageBytes),
   /** After less than a page, how long to wait for more. */
   PUBLISH_LINGER: duration().default(defaultSettings.lingerMs),
   /** Longest time between two looks at the outbox. */

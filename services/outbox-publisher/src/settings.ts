@@ -8,6 +8,7 @@ export function publisherSettings(env: z.output<typeof config>): PublisherSettin
     ...defaultSettings,
     source: env.OUTBOX_SOURCE,
     pageSize: env.PUBLISH_BATCH_SIZE,
+    pageBytes: env.PUBLISH_BATCH_BYTES,
     lingerMs: env.PUBLISH_LINGER,
     pollMs: env.PUBLISH_POLL,
     sweepMs: env.PUBLISH_SWEEP,

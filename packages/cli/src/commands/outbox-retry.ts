@@ -24,7 +24,8 @@ export function addOutboxRetry(outbox: Command, setStatus: SetStatus): void {
     .description(
       'Asks the publisher to try parked events again: all of the aggregate that the event belongs to, in order, or all there ' +
         'are with --all. Waits for it and says what became of them; exit status 1 unless all are published. The request stands ' +
-        'until a publisher takes it up.',
+        'until a publisher takes it up. An event that the log does not hold any more is forgotten, since it can never be ' +
+        'published, and its aggregate goes on without it.',
     )
     .option('--all', 'everything that is parked')
     .addOption(timeoutOption('how long to wait for the publisher', 10_000))
@@ -44,10 +45,15 @@ export function addOutboxRetry(outbox: Command, setStatus: SetStatus): void {
 }
 
 function describe(outcome: RetryOutcome, waitMs: number): string {
-  const { requested, published, parkedAgain, waiting } = outcome;
+  const { requested, published, parkedAgain, gone, waiting } = outcome;
   if (requested === 0) return 'Nothing is parked.';
   const lines = [`${published} of ${plural(requested, 'parked event')} published.`];
   if (parkedAgain > 0) lines.push(`${plural(parkedAgain, 'event')} parked again: ${outcome.reason}`);
+  if (gone > 0) {
+    lines.push(
+      `${plural(gone, 'event')} forgotten: the outbox does not hold ${gone === 1 ? 'it' : 'them'} any more.`,
+    );
+  }
   if (waiting > 0) {
     lines.push(
       outcome.isLed

@@ -143,6 +143,24 @@ test('retry says why when the event is parked again', async () => {
   expect(status).toBe(1);
 });
 
+test('retry forgets what has left the log, says so, and brings back what waited behind it', async () => {
+  const publisher = await bench.publisher(small);
+  const [first, second, other] = await parkTwo();
+  await isParked(3);
+  await publisher.stop();
+  await bench.database.pool.query('delete from outbox_events where event_id in ($1, $2)', [first, other]);
+  await bench.publisher({ MAX_ENTRY_BYTES: '20000' });
+  const { status, output } = await bench.bus('outbox', 'retry', '--all', '--timeout', '30s');
+
+  expect(output).toBe(
+    '1 of 3 parked events published.\n2 events forgotten: the outbox does not hold them any more.\n',
+  );
+  expect(status).toBe(1);
+  const entries = await bench.transport.observer().range('events:user', '-', '+', 100);
+  expect(entries.at(-1)?.fields.event_id).toBe(second);
+  expect((await bench.bus('outbox', 'parked')).output).toBe('Nothing is parked.\n');
+});
+
 test('retry says when nobody publishes, and the request stands', async () => {
   const publisher = await bench.publisher(small);
   const [first = ''] = await parkTwo();

@@ -19,10 +19,24 @@ export {
   takeLead,
   wakeupChannel,
 } from './lead.ts';
-export { type GapRows, readGaps, readPage, readPositions, readSnapshot } from './pages.ts';
-export { loadParkedAggregates, type ParkedAggregate, requestedRetries } from './parked.ts';
-export { type Range, toMultirange, toRanges, without } from './ranges.ts';
 export {
+  type GapPage,
+  type LogPage,
+  type PageLimits,
+  readGaps,
+  readPage,
+  readPositions,
+  readSnapshot,
+} from './pages.ts';
+export {
+  loadParkedAggregates,
+  type ParkedAggregate,
+  type RequestedRetry,
+  requestedRetries,
+} from './parked.ts';
+export { after, type Range, toMultirange, toRanges, without } from './ranges.ts';
+export {
+  countGone,
   type HeldBackAggregate,
   type RetryProgress,
   readHeldBack,

@@ -20,20 +20,40 @@ export async function loadParkedAggregates(pool: Pool): Promise<ParkedAggregate[
   }));
 }
 
+/** A parked event that someone asked to be tried again. */
+export interface RequestedRetry {
+  readonly position: number;
+  readonly eventId: string;
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+}
+
+/** What the row `p` of outbox_parked is if it is to be tried again: asked for, and behind nothing that is not. */
+export const isToBeTried = `p.retry_requested_at is not null and not exists (
+  select from outbox_parked earlier
+  where earlier.aggregate_type = p.aggregate_type and earlier.aggregate_id = p.aggregate_id
+    and earlier.position < p.position and earlier.retry_requested_at is null)`;
+
 /**
- * Positions of parked events that someone asked to be tried again, in order, at most `limit`. Those that wait behind
- * one that nobody asked for, or that failed again, are left out.
+ * Parked events that someone asked to be tried again, in order, at most `limit`. Those that wait behind one that nobody
+ * asked for, or that failed again, are left out.
  */
-export async function requestedRetries(pool: Pool, limit: number): Promise<number[]> {
-  const { rows } = await pool.query<{ position: string }>({
+export async function requestedRetries(pool: Pool, limit: number): Promise<RequestedRetry[]> {
+  const { rows } = await pool.query<{
+    position: string;
+    event_id: string;
+    aggregate_type: string;
+    aggregate_id: string;
+  }>({
     name: 'outbox_retries',
-    text: `select p.position::text from outbox_parked p
-      where p.retry_requested_at is not null and not exists (
-        select from outbox_parked earlier
-        where earlier.aggregate_type = p.aggregate_type and earlier.aggregate_id = p.aggregate_id
-          and earlier.position < p.position and earlier.retry_requested_at is null)
-      order by p.position limit $1`,
+    text: `select p.position::text, p.event_id::text, p.aggregate_type, p.aggregate_id
+      from outbox_parked p where ${isToBeTried} order by p.position limit $1`,
     values: [limit],
   });
-  return rows.map((row) => Number(row.position));
+  return rows.map((row) => ({
+    position: Number(row.position),
+    eventId: row.event_id,
+    aggregateType: row.aggregate_type,
+    aggregateId: row.aggregate_id,
+  }));
 }

@@ -31,3 +31,11 @@ export function without(range: Range, positions: readonly number[]): Range[] {
   if (first <= range.last) rest.push({ first, last: range.last });
   return rest;
 }
+
+/** What is left of ranges that are read one after the other, up to a position in one of them. */
+export function after(position: number, ranges: readonly Range[]): Range[] {
+  const at = ranges.findIndex(({ first, last }) => first <= position && position <= last);
+  const [current, ...rest] = ranges.slice(at);
+  if (current === undefined) return [];
+  return position < current.last ? [{ first: position + 1, last: current.last }, ...rest] : rest;
+}

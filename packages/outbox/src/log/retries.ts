@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from 'pg';
 import { wakeupChannel } from './lead.ts';
+import { isToBeTried } from './parked.ts';
 
 /** An aggregate that is held back: the event that cannot be written, and what waits behind it. */
 export interface HeldBackAggregate {
@@ -86,23 +87,37 @@ export async function requestRetry(
 export interface RetryProgress {
   /** Not taken up yet. */
   readonly requested: number;
-  /** Parked again. */
+  /** Parked again, or behind one that is. */
   readonly parked: number;
   /** Why the first of those is. */
   readonly reason: string | null;
 }
 
-/** Looks at what became of the events at these positions; those it does not count are published. */
+/** Looks at what became of the events at these positions; those it does not count are parked no longer. */
 export async function readRetryProgress(pool: Pool, positions: readonly number[]): Promise<RetryProgress> {
   const { rows } = await pool.query<{ requested: number; parked: number; reason: string | null }>(
     `select
-       (count(*) filter (where retry_requested_at is not null))::int as requested,
-       (count(*) filter (where retry_requested_at is null))::int as parked,
-       (array_agg(reason order by position) filter (where retry_requested_at is null))[1] as reason
-     from outbox_parked where position = any($1::bigint[])`,
+       (count(*) filter (where r.to_be_tried))::int as requested,
+       (count(*) filter (where not r.to_be_tried))::int as parked,
+       (array_agg(r.reason order by r.position) filter (where not r.to_be_tried))[1] as reason
+     from (
+       select p.position, p.reason, ${isToBeTried} as to_be_tried
+       from outbox_parked p where p.position = any($1::bigint[])
+     ) r`,
     [positions],
   );
   return rows[0] ?? { requested: 0, parked: 0, reason: null };
+}
+
+/** How many of the events at these positions are neither parked nor in the log. */
+export async function countGone(pool: Pool, positions: readonly number[]): Promise<number> {
+  const { rows } = await pool.query<{ gone: number }>(
+    `select count(*)::int as gone from unnest($1::bigint[]) p(position)
+     where not exists (select from outbox_parked where position = p.position)
+       and not exists (select from outbox_events where position = p.position)`,
+    [positions],
+  );
+  return rows[0]?.gone ?? 0;
 }
 
 /** Asks the publisher that leads to check all streams at once. Nobody hears it if none leads. */
