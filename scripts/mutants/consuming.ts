@@ -82,7 +82,7 @@ export const consumingMutations: readonly Mutation[] = [
         replace: '',
       },
     ],
-    tests: [eventDispatch, batchDispatch],
+    tests: ['packages/consumer/src/unfit-events.int.test.ts'],
   },
   {
     name: 'waiting-passed-over',
@@ -282,6 +282,31 @@ export const consumingMutations: readonly Mutation[] = [
       },
     ],
     tests: [conformance],
+  },
+  {
+    name: 'duplicates-one-by-one',
+    harm: 'a stream that is read again is gone through with a transaction per duplicate',
+    edits: [
+      {
+        file: handling,
+        find: "        if (settlement.how === 'duplicate') duplicates.suspect(held.delivery.stream);\n",
+        replace: '',
+      },
+    ],
+    tests: ['packages/consumer/src/runner/known-duplicates.int.test.ts'],
+  },
+  {
+    name: 'suspicion-suffices',
+    harm: 'what is read beside a duplicate is acknowledged with it, unhandled',
+    edits: [
+      {
+        file: 'packages/consumer/src/runner/known-duplicates.ts',
+        find: '      return deliveries.filter((delivery) => !settled.has(delivery));',
+        replace:
+          '      return deliveries.filter(({ stream }) => settled.size === 0 || !suspected.has(stream));',
+      },
+    ],
+    tests: ['packages/consumer/src/runner/known-duplicates.int.test.ts'],
   },
   {
     name: 'group-at-the-end',

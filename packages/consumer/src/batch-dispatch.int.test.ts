@@ -1,7 +1,6 @@
 import { userCreated, userRenamed } from '@event-bus/contracts';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
-import type { ConsumerOptions } from './define-consumer.ts';
 import type { HandlerContext } from './handler.ts';
 import { deadLetter, skip } from './outcome.ts';
 import {
@@ -33,9 +32,7 @@ const leave = (trx: Context['trx'], eventId: string, note = '') =>
 /** A consumer in batches whose handler leaves an effect, and then does what the event's name asks for. */
 function batchConsumer(
   odd: (context: Context, eventId: string) => unknown,
-  options: Partial<Pick<ConsumerOptions, 'ordering' | 'retry' | 'circuitBreaker'>> & {
-    readonly seen?: string[];
-  } = {},
+  options: { readonly ordering?: 'aggregate'; readonly seen?: string[] } = {},
 ) {
   const { seen, ...rest } = options;
   return defineConsumer({
@@ -215,39 +212,9 @@ test('what cannot be decoded or is not handled does not disturb the batch', asyn
     never,
   );
 
-  expect(settlements.map(({ kind }) => kind)).toEqual(['settled', 'given-up', 'unhandled', 'settled']);
+  expect(settlements.map(({ kind }) => kind)).toEqual(['settled', 'given-up', 'settled', 'settled']);
   expect((await bench.effects()).length).toBe(2);
 });
-
-test.each(['none', 'aggregate'] as const)(
-  'one of a hundred that the inbox cannot hold is given up and costs its neighbours nothing (ordering: %s)',
-  async (ordering) => {
-    const consumer = batchConsumer(() => undefined, ordering === 'none' ? {} : { ordering });
-    const { handleTogether } = bench.dispatcher(consumer);
-    const works = hundred(-1);
-    const unfit = delivery({ occurred_at: '2026-11-23T10:00:00+20:00', aggregate_id: 'shared' });
-    works.splice(57, 1, work(unfit));
-    works.splice(80, 1, work(delivery({ aggregate_id: 'shared' })));
-
-    const settlements = await handleTogether(works, never);
-
-    expect(settlements[57]).toMatchObject({
-      kind: 'given-up',
-      reason: expect.stringMatching(/^unrecordable: occurred_at /) as string,
-    });
-    // What follows it in an ordered group waits until it is written down that it was given up.
-    const waiting = ordering === 'aggregate' ? 1 : 0;
-    expect(countKinds(settlements)).toEqual({
-      done: 99 - waiting,
-      'given-up': 1,
-      ...(waiting > 0 && { 'held-back': waiting }),
-    });
-    const others = works.filter((_, index) => index !== 57 && !(waiting > 0 && index === 80)).map(eventIdOf);
-    expect(await bench.effects()).toEqual(others.sort());
-    expect((await bench.inbox()).map(({ event_id }) => event_id)).toEqual(others);
-    for (const { attempt } of await bench.inbox()) expect(attempt).toBe(1);
-  },
-);
 
 test('two events of a batch that share an ID but not a time both have their effect, each once', async () => {
   const { handleTogether } = bench.dispatcher(batchConsumer(() => undefined));
@@ -332,49 +299,6 @@ test('in an ordered group, what follows a failed event of its aggregate waits; t
     settlements.map((settlement) => ('counted' in settlement ? settlement.counted : settlement.kind)),
   ).toEqual(['settled', true, 'settled', 'held-back', 'settled']);
   expect((await bench.effects()).length).toBe(3);
-});
-
-test('in an ordered group, what follows an event of its aggregate that is given up waits until that is known', async () => {
-  const { handleTogether } = bench.dispatcher(
-    batchConsumer(() => Promise.reject(new Error('odd')), {
-      ordering: 'aggregate',
-      retry: { maxAttempts: 1 },
-    }),
-  );
-  const of = (aggregate: string, position: string, fields = {}) =>
-    work(delivery({ aggregate_id: aggregate, position, ...fields }));
-  const unreadable = { payload: 'no JSON' };
-  const works = [of('a', '1', odd), of('b', '2', unreadable), of('a', '3'), of('b', '4'), of('c', '5')];
-
-  const settlements = await handleTogether(works, never);
-
-  expect(settlements.map(({ kind }) => kind)).toEqual([
-    'given-up',
-    'given-up',
-    'held-back',
-    'held-back',
-    'settled',
-  ]);
-  expect((await bench.effects()).length).toBe(1);
-});
-
-test('when all of a batch fail, no more of them are tried one by one than open the circuit', async () => {
-  const { handleTogether } = bench.dispatcher(
-    batchConsumer(() => Promise.reject(new Error('connection refused')), {
-      circuitBreaker: { aggregates: 3 },
-    }),
-  );
-  const works = Array.from({ length: 20 }, () => work(delivery(odd)));
-
-  const settlements = await handleTogether(works, never);
-
-  expect(settlements.slice(0, 4).map(({ kind }) => kind)).toEqual([
-    'failed',
-    'failed',
-    'failed',
-    'held-back',
-  ]);
-  expect(countKinds(settlements)).toEqual({ failed: 3, 'held-back': 17 });
 });
 
 test('a handler with two events in its consumer gets each with its own type', async () => {

@@ -5,6 +5,7 @@ import type pg from 'pg';
 import { assertConsumable } from './assert-consumable.ts';
 import { decodeDelivery } from './decode.ts';
 import type { ConsumerDefinition } from './define-consumer.ts';
+import { lookUpSettled } from './look-up-settled.ts';
 import { type Prepared, prepare } from './prepared.ts';
 import { endProcessSpan, inProcessSpan } from './process-span.ts';
 import { createReporter } from './reporter.ts';
@@ -185,6 +186,7 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
       return 'member' in opened ? handleAlone(opened, signal, committing) : opened;
     },
     handleTogether,
+    findSettled: (deliveries, signal) => lookUpSettled(deliveries, { sessions, group, signal }),
   };
 }
 

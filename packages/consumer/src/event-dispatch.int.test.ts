@@ -147,44 +147,6 @@ test.each([
   expect(await bench.inbox()).toEqual([]);
 });
 
-test.each([
-  [
-    'a time that PostgreSQL does not know',
-    { occurred_at: '2026-11-23T10:00:00+20:00' },
-    /^unrecordable: occurred_at "2026-11-23T10:00:00\+20:00" cannot be recorded/,
-  ],
-  ['a replay with a NUL', { replay_id: 'r\0' }, /^unrecordable: replay_id "r\\u0000" cannot be recorded/],
-  [
-    'an aggregate with a NUL',
-    { aggregate_id: 'a\0' },
-    /^unrecordable: aggregate_id "a\\u0000" cannot be recorded/,
-  ],
-])('%s, which the inbox cannot hold, is given up at once, with the reason', async (_, fields, reason) => {
-  let calls = 0;
-  const { handle } = bench.dispatcher(
-    defineConsumer({
-      group: 'g',
-      ordering: 'aggregate',
-      handlers: [
-        on(userRenamed, () => {
-          calls += 1;
-        }),
-      ],
-    }),
-  );
-
-  expect(await handle(work(delivery(fields)), never)).toMatchObject({
-    kind: 'given-up',
-    reason: expect.stringMatching(reason) as string,
-  });
-  expect(bench.logs).toContainEqual(
-    expect.objectContaining({ level: 'error', reason: expect.stringMatching(reason) as string }),
-  );
-  expect(await handle(work(), never)).toEqual({ kind: 'settled', how: 'done' });
-  expect(calls).toBe(1);
-  expect(await bench.transactions()).toBe(0);
-});
-
 test('types without a handler are passed over without a trace, and unknown ones too if the consumer says so', async () => {
   const handlers = [on(userRenamed, () => undefined)];
   const strict = bench.dispatcher(defineConsumer({ group: 'g', handlers }));

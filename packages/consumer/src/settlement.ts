@@ -49,7 +49,7 @@ export type Settlement =
     };
 
 /**
- * Handles deliveries of one group. Never rejects: every end is a settlement.
+ * Handles deliveries of one group. Handling never rejects: every end is a settlement.
  *
  * `committing` is called when nothing is left to do but to wait for the reply to COMMIT: what is handed over within
  * the call begins on the same connection, in the same write. It must not throw. It is not called for what does not
@@ -60,4 +60,9 @@ export interface Dispatcher {
   handle(work: Work, signal: AbortSignal, committing?: () => void): Promise<Settlement>;
   /** Handles several deliveries in one transaction (`transaction: 'batch'`); one settlement per work, in order. */
   handleTogether(works: readonly Work[], signal: AbortSignal, committing?: () => void): Promise<Settlement[]>;
+  /**
+   * Those of the deliveries that the inbox has settled already, with whatever outcome. Unlike the others it rejects
+   * when it cannot tell.
+   */
+  findSettled(deliveries: readonly Delivery[], signal: AbortSignal): Promise<ReadonlySet<Delivery>>;
 }

@@ -3,6 +3,7 @@ import type { BusDatabase } from '@event-bus/database';
 import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
 import { type ControlledTransaction, sql, type Transaction } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { findSettled } from './find-settled.ts';
 import { beginHandling, type InboxRow, recordHandled, settleOutcome } from './handled.ts';
 import { recordPositions } from './positions.ts';
 import { UnrecordableEventError } from './refusal.ts';
@@ -207,6 +208,66 @@ test('who records events is bounded in how long it may idle from then on, and no
 
   expect(limits).toEqual(['1235ms', '0', '1235ms', '0']);
   expect(await recorded()).toHaveLength(3);
+});
+
+test('events are looked up by all that names them, whatever became of them', async () => {
+  const rows = Array.from({ length: 4 }, () => row());
+  const [first, second] = rows;
+  await handling((trx) => record(trx, rows));
+  await sql`update inbox_events set outcome = 'dead' where event_id = ${second?.eventId}`.execute(
+    database.db,
+  );
+  const pending: ControlledTransaction<BusDatabase> = await database.db.startTransaction().execute();
+  await mark(pending);
+  const underWay = row();
+  await record(pending, [underWay]);
+
+  const asked = [
+    row(),
+    ...rows,
+    row({ ...first, eventId: first?.eventId.toUpperCase() ?? '', occurredAt: '2026-11-23T10:00:00.123456Z' }),
+    row({ ...first, group: 'h' }),
+    row({ ...first, replayId: 'r1' }),
+    row({ ...first, occurredAt: '2026-11-23 10:00:00.123457+00' }),
+    underWay,
+  ];
+  const expected = [false, true, true, true, true, true, false, false, false, false];
+
+  expect(await findSettled(database.db, asked)).toEqual(expected);
+  expect(await findSettled(database.db, [])).toEqual([]);
+  const many = Array.from({ length: 5_000 }, () => row());
+  expect(await findSettled(database.db, [...many, ...rows])).toEqual([
+    ...many.map(() => false),
+    ...rows.map(() => true),
+  ]);
+  await pending.rollback().execute();
+});
+
+test('a look-up searches the index of the one partition that may hold the event', async () => {
+  const today = new Date().toISOString();
+  const rows = Array.from({ length: 50 }, () => row({ occurredAt: today }));
+  await handling((trx) => record(trx, rows));
+
+  const scans = (trx: Transaction<BusDatabase>) =>
+    sql<{ table: string; sequential: number; index: number }>`
+    select relname as table, seq_scan::integer as sequential, idx_scan::integer as index
+    from pg_stat_xact_user_tables where relname like 'inbox_events%' order by 1`.execute(trx);
+  const searched = await database.db.transaction().execute(async (trx) => {
+    // What the connection did before counts, too.
+    const { rows: before } = await scans(trx);
+    await findSettled(trx, rows);
+    const { rows: after } = await scans(trx);
+    return after
+      .map(({ table, sequential, index }, n) => ({
+        table,
+        sequential: sequential - (before[n]?.sequential ?? 0),
+        index: index - (before[n]?.index ?? 0),
+      }))
+      .filter(({ sequential, index }) => sequential + index > 0);
+  });
+
+  const partition = `inbox_events_p${today.slice(0, 10).replaceAll('-', '')}`;
+  expect(searched).toEqual([{ table: partition, sequential: 0, index: 50 }]);
 });
 
 test('a recorded event can be said to be skipped', async () => {

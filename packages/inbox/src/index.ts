@@ -1,3 +1,4 @@
+export { findSettled } from './find-settled.ts';
 export { findBlockers } from './dead-letters/blockers.ts';
 export {
   adoptCopies,

@@ -261,20 +261,29 @@ describe('the consumer runner', () => {
     },
   );
 
-  it('ends complete, with nothing doubled, when Redis forgets everything under traffic', async () => {
-    const bus = await setUp();
-    const { group, path } = bus.consumer({ concurrency: 4, handlerMs: 5 });
-    await bus.spawn(path);
-    const before = await bus.publish(aggregates(150));
-    await eventually(async () => (await bus.ledger(group)).length > 20);
+  it.each([
+    ['event', 'none'],
+    ['event', 'aggregate'],
+    ['batch', 'aggregate'],
+  ] as const)(
+    'ends complete, with nothing doubled, when Redis forgets everything under traffic (a transaction per %s, ordering: %s)',
+    async (transaction, ordering) => {
+      const bus = await setUp();
+      const { group, path } = bus.consumer({ transaction, ordering, concurrency: 4, handlerMs: 5 });
+      await bus.spawn(path, { READ_COUNT: '40' });
+      const before = await bus.publish(aggregates(400));
+      await eventually(async () => (await bus.ledger(group)).length > 150);
 
-    await bus.redis.client().flushall();
-    await bus.publishAgain(before);
-    const after = await bus.publish(aggregates(30));
+      await bus.redis.client().flushall();
+      await bus.publishAgain(before);
+      const after = await bus.publish(aggregates(60));
 
-    await settled(bus, group, 180);
-    expectOnce(await bus.ledger(group), [...before, ...after]);
-  });
+      await settled(bus, group, 460);
+      const ledger = await bus.ledger(group);
+      expectOnce(ledger, [...before, ...after]);
+      if (ordering === 'aggregate') expectInOrder(ledger, [...before, ...after]);
+    },
+  );
 
   it('recovers by itself when PostgreSQL crashes under traffic, with nothing lost or doubled', async () => {
     const postgres = await startPostgres();

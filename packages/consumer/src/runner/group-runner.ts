@@ -11,6 +11,7 @@ import { handBack } from './hand-back.ts';
 import { createHandling, type Handling } from './handling.ts';
 import { createIntake } from './intake.ts';
 import { keepClaimed } from './keepalive.ts';
+import { createKnownDuplicates, type KnownDuplicates } from './known-duplicates.ts';
 import { type LeaseStore, tendLease } from './leases.ts';
 import { createOutage } from './outage.ts';
 import { pause, within } from './pause.ts';
@@ -63,7 +64,7 @@ export interface GroupRunner {
  * ordered group each stream is handled by one of them, and the others stand by.
  */
 export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
-  const { group, transport, registry, inbox, solitude } = options;
+  const { group, dispatcher, transport, registry, inbox, solitude } = options;
   const consumer = createConsumerName();
   const settings = { ...defaultRunnerSettings, ...options.settings };
   const logger = options.logger.child({ group: group.group, consumer });
@@ -80,7 +81,8 @@ export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
     abort: aborting.signal,
     onStartable: () => handling.pump(),
   });
-  const handling = createHandling(state, options.dispatcher);
+  const duplicates = createKnownDuplicates(state, { dispatcher, signal: aborting.signal });
+  const handling = createHandling(state, { dispatcher, duplicates });
 
   return {
     name: `group ${group.group}`,
@@ -88,7 +90,7 @@ export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
       try {
         const startPositions = await registerUntilDone(options, state, drain);
         if (startPositions === undefined) return;
-        await handleUntilDrained(options, { state, handling, startPositions, drain, abort, aborting });
+        await handleUntilDrained(options, { state, handling, duplicates, startPositions, drain, abort, aborting });
       } finally {
         await Promise.allSettled([state.reader.close(), state.streams.close()]);
       }
@@ -130,6 +132,7 @@ async function registerUntilDone(
 interface Run {
   readonly state: RunnerState;
   readonly handling: Handling;
+  readonly duplicates: KnownDuplicates;
   readonly startPositions: ReadonlyMap<string, bigint>;
   readonly drain: AbortSignal;
   readonly abort: AbortSignal;
@@ -139,12 +142,12 @@ interface Run {
 
 async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promise<void> {
   const { transport, leases } = options;
-  const { state, handling, startPositions, abort, aborting } = run;
-  const intake = createIntake(state, startPositions, handling.pump);
-  const reader = transport.reader();
+  const { state, handling, duplicates, startPositions, abort, aborting } = run;
   const ended = new AbortController();
   const broken = new AbortController();
   const drain = AbortSignal.any([run.drain, broken.signal]);
+  const intake = createIntake(state, { startPositions, duplicates, pump: handling.pump });
+  const reader = transport.reader();
   const stop = ended.signal;
 
   // A loop never rejects; should one do so, the others hand back what they hold before the process ends with it.
@@ -153,7 +156,7 @@ async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promis
       broken.abort(error);
     });
   const takingIn = [
-    ...sourcesOf(state, reader).map((source) => readNewEntries(state, { source, intake, drain })),
+    ...sourcesOf(state, reader).map((source) => readNewEntries(state, { source, intake, duplicates, drain })),
     ...state.feeds.map((feed) => tendFeed(state, { feed, intake, drain })),
   ].map(watch);
   const upkeep = [

@@ -1,5 +1,6 @@
 import type { Dispatcher, Settlement, Work } from '../settlement.ts';
 import type { Held } from './held.ts';
+import type { KnownDuplicates } from './known-duplicates.ts';
 import { createOutage } from './outage.ts';
 import { type RunnerState, releaseSoon } from './runner-state.ts';
 import { createSettling } from './settling.ts';
@@ -17,9 +18,12 @@ export interface Handling {
  * Creates the handling of what the lanes hold. While the database is away nothing is started, and what was
  * interrupted keeps its place. The circuit says how much may run.
  */
-export function createHandling(state: RunnerState, dispatcher: Dispatcher): Handling {
+export function createHandling(
+  state: RunnerState,
+  { dispatcher, duplicates }: { readonly dispatcher: Dispatcher; readonly duplicates: KnownDuplicates },
+): Handling {
   const { group, consumer, reader, lanes, circuit, control, observer, moved, logger } = state;
-  const settling = createSettling(state);
+  const settling = createSettling(state, duplicates);
   const counting = createOutage('counting deliveries', logger);
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;

@@ -1,6 +1,7 @@
 import type { Delivery, FailureRecord, StreamEntry } from '@event-bus/transport';
 import type { Feed } from './feed.ts';
 import { type Held, toHeld } from './held.ts';
+import type { KnownDuplicates } from './known-duplicates.ts';
 import { recallFailures } from './recall.ts';
 import { type RunnerState, releaseSoon } from './runner-state.ts';
 
@@ -18,9 +19,13 @@ export interface Intake {
 /** Creates the intake. `pump` is called when something may start. */
 export function createIntake(
   state: RunnerState,
-  startPositions: ReadonlyMap<string, bigint>,
-  pump: () => void,
+  parts: {
+    readonly startPositions: ReadonlyMap<string, bigint>;
+    readonly duplicates: KnownDuplicates;
+    readonly pump: () => void;
+  },
 ): Intake {
+  const { startPositions, duplicates, pump } = parts;
   const { group, lanes, blockers, acknowledger, reader, slotOf } = state;
 
   /** Stood in a stream before the group began "now": nothing to handle, whatever entry ID it has today. */
@@ -56,9 +61,10 @@ export function createIntake(
 
   return {
     takeNew: (feed, deliveries) => take(feed, deliveries, new Map()),
-    async takeClaimed(feed, deliveries, givenUp) {
+    async takeClaimed(feed, claimed, givenUp) {
       const slot = slotOf(feed);
       const { lease } = slot;
+      const deliveries = feed.injected === true ? claimed : await duplicates.sift(claimed);
       const records = await recallFailures(reader, feed, deliveries);
       // The lease may have gone, and come again, while the records were fetched.
       if (slot.lease !== lease) {

@@ -1,6 +1,7 @@
 import { GroupMissingError, type GroupReader, ServerRefusedError } from '@event-bus/transport';
 import type { Feed } from './feed.ts';
 import type { Intake } from './intake.ts';
+import type { KnownDuplicates } from './known-duplicates.ts';
 import { createOutage } from './outage.ts';
 import { pause } from './pause.ts';
 import { roomPatienceMs, waitForRoom } from './room.ts';
@@ -10,6 +11,8 @@ import type { RunnerState } from './runner-state.ts';
 export interface Source {
   /** What reading from it is called, for people. */
   readonly reading: string;
+  /** Whether its entries were injected beside the streams. */
+  readonly injected: boolean;
   readonly feeds: readonly Feed[];
   /** Reads at most once at a time. */
   readonly reader: GroupReader;
@@ -20,11 +23,16 @@ export interface Source {
 /** Reads new entries of all live feeds of a source until the signal aborts; at most one read at a time. */
 export async function readNewEntries(
   state: RunnerState,
-  parts: { readonly source: Source; readonly intake: Intake; readonly drain: AbortSignal },
+  parts: {
+    readonly source: Source;
+    readonly intake: Intake;
+    readonly duplicates: KnownDuplicates;
+    readonly drain: AbortSignal;
+  },
 ): Promise<void> {
   const { group, consumer, settings, lanes, logger, moved } = state;
-  const { source, intake, drain } = parts;
-  const { feeds, reader } = source;
+  const { source, intake, duplicates, drain } = parts;
+  const { feeds, reader, injected } = source;
   const outage = createOutage(source.reading, logger);
   const ordered = group.ordering === 'aggregate';
   let turn = 0;
@@ -43,7 +51,7 @@ export async function readNewEntries(
     const reserved = lanes.reserve(Math.min(room, settings.readCount * chosen.length));
     const count = Math.max(1, Math.min(settings.readCount, Math.floor(reserved / chosen.length)));
     try {
-      const deliveries = await reader.read({
+      const read = await reader.read({
         group: group.group,
         consumer,
         from: chosen,
@@ -51,6 +59,7 @@ export async function readNewEntries(
         blockMs: Math.min(...chosen.map((feed) => blockMsOf(state, feed))),
       });
       outage.recovered();
+      const deliveries = injected ? read : await duplicates.sift(read);
       lanes.unreserve(reserved);
       for (const feed of chosen) {
         const own = deliveries.filter((delivery) => feed.brought(delivery));
@@ -83,12 +92,14 @@ export function sourcesOf(state: RunnerState, liveReader: GroupReader): readonly
   return [
     {
       reading: 'reading new entries',
+      injected: false,
       feeds: live,
       reader: liveReader,
       room: () => Math.min(lanes.room(), settings.capacity - heldOf(false)),
     },
     {
       reading: 'reading injected entries',
+      injected: true,
       feeds: injected,
       reader,
       room: () => Math.min(lanes.room(), injectedShare - heldOf(true)),

@@ -3,6 +3,7 @@ import { createBlame } from './blame.ts';
 import type { GivenUp } from './blockers.ts';
 import { recordOf } from './failures.ts';
 import type { Held } from './held.ts';
+import type { KnownDuplicates } from './known-duplicates.ts';
 import { loseLease } from './leases.ts';
 import { createOutage } from './outage.ts';
 import type { RunnerState } from './runner-state.ts';
@@ -27,7 +28,7 @@ export interface Settling {
 }
 
 /** Creates the settling of one runner. */
-export function createSettling(state: RunnerState): Settling {
+export function createSettling(state: RunnerState, duplicates: KnownDuplicates): Settling {
   const { group, consumer, acknowledger, failures, blockers, circuit, settings, logger } = state;
   const database = createOutage('handling events in the database', logger);
   const blame = createBlame<Held>();
@@ -101,7 +102,9 @@ export function createSettling(state: RunnerState): Settling {
       pausedUntil = 0;
       switch (settlement.kind) {
         case 'settled':
-          if (settlement.how !== 'duplicate') {
+          if (settlement.how === 'duplicate') {
+            duplicates.suspect(held.delivery.stream);
+          } else {
             circuit.succeeded(began.era);
             blame.succeeded();
           }

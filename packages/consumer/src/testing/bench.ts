@@ -35,6 +35,10 @@ export interface Bench {
       signal: AbortSignal,
       committing?: () => void,
     ) => Promise<Settlement[]>;
+    readonly findSettled: (
+      deliveries: readonly Delivery[],
+      signal: AbortSignal,
+    ) => Promise<ReadonlySet<Delivery>>;
   };
   /** Event IDs of all effects, sorted. */
   effects(): Promise<string[]>;

@@ -20,8 +20,14 @@ export function failed(delayMs: number): Settlement {
   return { kind: 'failed', counted: true, reason: 'error', error: new Error('the handler threw'), delayMs };
 }
 
+/** Handled before. */
+export const duplicate: Settlement = { kind: 'settled', how: 'duplicate' };
+
+/** Says which of the events that are looked up, by their IDs, are settled. */
+export type LookUp = (eventIds: readonly string[]) => readonly string[];
+
 /** A dispatcher that remembers what it was given, and does with it what the script says. */
-export function createScriptedDispatcher(script: Script = () => done) {
+export function createScriptedDispatcher(script: Script = () => done, lookUp: LookUp = () => []) {
   const begun: Attempt[] = [];
   const ended: (Attempt & { readonly kind: Settlement['kind'] })[] = [];
   let running = 0;
@@ -50,6 +56,11 @@ export function createScriptedDispatcher(script: Script = () => done) {
       const settlements: Settlement[] = [];
       for (const work of works) settlements.push(await handle(work, signal));
       return settlements;
+    },
+    async findSettled(deliveries) {
+      const idOf = ({ fields }: (typeof deliveries)[number]) => fields.event_id ?? '';
+      const settled = lookUp(deliveries.map(idOf));
+      return new Set(deliveries.filter((delivery) => settled.includes(idOf(delivery))));
     },
   };
   return {
