@@ -8,29 +8,36 @@
 -- Replies the ID of the dead letter, or nil if that event is not pending under this ID: it was moved before, or handled.
 --
 -- One step: an entry is pending or dead-lettered, never both and never neither. It needs no XCLAIM, since nobody can
--- act in between. XADD comes first: it is refused when memory is short, and nothing was written by then.
+-- act in between.
+--
+-- include entry.lua
+-- include nothing-refused.lua
 local stream, failures, letters = KEYS[1], KEYS[2], KEYS[3]
 local group, prefix, id, event_id = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 
 if #redis.call('XPENDING', stream, group, id, id, 1) == 0 then return false end
 local entry = redis.call('XRANGE', stream, id, id)[1]
-if not entry then return false end
+if not entry or not is_of_event(entry[2], event_id) then return false end
 
-local letter, found = {}, ''
+local letter = {}
 for i = 1, #entry[2], 2 do
   local name, value = entry[2][i], entry[2][i + 1]
-  if name == 'event_id' then found = value end
   -- Only says that a redriven event is of live traffic.
   if name ~= 'replay_id' or value ~= '' then
     letter[#letter + 1] = name
     letter[#letter + 1] = value
   end
 end
-if found ~= event_id then return false end
 for i = 5, #ARGV do letter[#letter + 1] = ARGV[i] end
+if #letter > 7900 then return redis.error_reply('ERR dead-letter: the entry has too many fields to be copied') end
+
+ask_to_add(letters)
+redis.call('HDEL', failures, '')
+redis.call('XACK', stream, group, '0-0')
+if prefix ~= '' then redis.call('XDEL', stream, '0-0') end
 
 local letter_id = redis.call('XADD', letters, '*', unpack(letter))
-redis.call('XACK', stream, group, id)
 redis.call('HDEL', failures, prefix .. id)
+redis.call('XACK', stream, group, id)
 if prefix ~= '' then redis.call('XDEL', stream, id) end
 return letter_id

@@ -8,9 +8,10 @@
 local stream, failures, group, prefix = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 local dropped = 0
 for i = 3, #ARGV do
-  if #redis.call('XRANGE', stream, ARGV[i], ARGV[i]) == 0 then
-    dropped = dropped + redis.call('XACK', stream, group, ARGV[i])
-    redis.call('HDEL', failures, prefix .. ARGV[i])
+  local id = ARGV[i]
+  if #redis.call('XRANGE', stream, id, id) == 0 then
+    redis.call('HDEL', failures, prefix .. id)
+    dropped = dropped + redis.call('XACK', stream, group, id)
   end
 end
 return dropped

@@ -10,17 +10,13 @@
 -- A cursor means that there may be more behind this page. It ends early rather than reply more than a few MiB.
 --
 -- Writes nothing. A record of another event under the same ID, or one that cannot be read, counts as none.
+--
+-- include entry.lua
+-- include failure.lua
 local stream, failures = KEYS[1], KEYS[2]
 local group, prefix, min_idle, count, after = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local max_deliveries = tonumber(ARGV[6])
 local enough_bytes = 4 * 1024 * 1024
-
-local function value_of(fields, name)
-  for i = 1, #fields, 2 do
-    if fields[i] == name then return fields[i + 1] end
-  end
-  return ''
-end
 
 local start = after == '' and '-' or '(' .. after
 local page = redis.call('XPENDING', stream, group, 'IDLE', min_idle, start, '+', count)
@@ -31,11 +27,9 @@ for _, pending in ipairs(page) do
   if not entry then
     found[#found + 1] = { id, holder, idle, deliveries, '', false }
   else
-    local json = redis.call('HGET', failures, prefix .. id) or ''
-    local is_json, record = pcall(cjson.decode, json)
-    local known = is_json and type(record) == 'table' and record.eventId == value_of(entry[2], 'event_id')
-    if deliveries >= max_deliveries or (known and record.final == true) then
-      found[#found + 1] = { id, holder, idle, deliveries, known and json or '', entry[2] }
+    local record, json = failure_of(failures, prefix .. id, entry[2])
+    if deliveries >= max_deliveries or (record and record.final == true) then
+      found[#found + 1] = { id, holder, idle, deliveries, record and json or '', entry[2] }
       for _, text in ipairs(entry[2]) do bytes = bytes + #text end
       if bytes > enough_bytes then return { id, found } end
     end

@@ -39,3 +39,24 @@ export function eventIdOf(values: EntryValues): string {
 export function valuesWithoutSource(values: EntryValues): string[] {
   return values.toSpliced(SOURCE, 1);
 }
+
+/** A script can hand so many names and values to one command, and some thousand more. */
+const MOST_FIELDS = 1000;
+
+/**
+ * Refuses entries that no script could add.
+ * @throws CommandRejectedError
+ */
+export function assertAddable(
+  key: string,
+  entries: readonly { readonly fields: Readonly<Record<string, string>> }[],
+): void {
+  for (const [index, { fields }] of entries.entries()) {
+    const count = Object.keys(fields).length;
+    if (count > MOST_FIELDS) {
+      throw new CommandRejectedError(
+        `entry ${index} cannot be added to ${key}: it has ${count} fields, and at most ${MOST_FIELDS} are possible`,
+      );
+    }
+  }
+}

@@ -10,9 +10,21 @@ export function compareEntryIds(a: string, b: string): number {
   return msOfA - msOfB || sequenceOfA - sequenceOfB;
 }
 
+/** Puts what has an entry ID into the order of a stream. */
+export function inEntryOrder<Item extends { readonly id: string }>(items: readonly Item[]): Item[] {
+  const placed = items.map((item) => ({ item, at: parts(item.id) }));
+  placed.sort(({ at: a }, { at: b }) => a[0] - b[0] || a[1] - b[1]);
+  return placed.map(({ item }) => item);
+}
+
 /** The instant at which a stream handed out the ID, in milliseconds since the epoch, by the server's clock. */
 export function issuedAt(id: string): number {
   return parts(id)[0];
+}
+
+/** What was handed back counts as idle since 1970; it cannot have been idle for longer than it exists. */
+export function boundedIdleMs(id: string, idleMs: number, nowMs: number): number {
+  return Math.max(0, Math.min(idleMs, nowMs - issuedAt(id)));
 }
 
 /** The ID a stream hands out at this instant: never lower than any before. */

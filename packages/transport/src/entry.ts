@@ -20,6 +20,18 @@ export const ENTRY_FIELDS = [
   'causation_id',
 ] as const;
 
+/** The fields that a dead letter has behind those of its entry, in this order, for the same reason. */
+export const DEAD_LETTER_FIELDS = [
+  'dlq_original_id',
+  'dlq_group',
+  'dlq_reason',
+  'dlq_error',
+  'dlq_deliveries',
+  'dlq_first_delivered_at',
+  'dlq_dead_lettered_at',
+  'dlq_consumer',
+] as const;
+
 /** A field that every published entry has. */
 export type EntryField = (typeof ENTRY_FIELDS)[number];
 
@@ -35,4 +47,17 @@ export interface StreamEntry {
 /** Turns entry values into named fields. */
 export function namedFields(values: EntryValues): Record<string, string> {
   return Object.fromEntries(ENTRY_FIELDS.map((name, index) => [name, values[index] ?? '']));
+}
+
+/** What a dead letter carries besides its entry's own fields, each value as text; instants in ISO 8601. */
+export type DeadLetterDetails = Readonly<Record<(typeof DEAD_LETTER_FIELDS)[number], string>>;
+
+/** The fields of a dead letter. An empty `replay_id`, which only says that a redriven event is of live traffic, is left out. */
+export function deadLetterFields(
+  fields: Readonly<Record<string, string>>,
+  details: DeadLetterDetails,
+): Record<string, string> {
+  const own = Object.entries(fields).filter(([name, value]) => name !== 'replay_id' || value !== '');
+  const added = DEAD_LETTER_FIELDS.map((name): [string, string] => [name, details[name]]);
+  return Object.fromEntries([...own, ...added]);
 }

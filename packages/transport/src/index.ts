@@ -1,4 +1,4 @@
-export type { EntryField, EntryValues, StreamEntry } from './entry.ts';
+export type { DeadLetterDetails, EntryField, EntryValues, StreamEntry } from './entry.ts';
 export { ENTRY_FIELDS, namedFields } from './entry.ts';
 export {
   CommandRejectedError,
@@ -13,7 +13,6 @@ export type {
   AppendResult,
   ClaimPage,
   DeadLetterCopy,
-  DeadLetterDetails,
   Delivery,
   EntryMover,
   EntryName,

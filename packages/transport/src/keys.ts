@@ -17,7 +17,7 @@ export function streamKeys(topic: string, partitions: number): string[] {
 export const derivedKeys = {
   /** Hash: source -> `<entry ID> <event ID>` written last; `@trimmed` -> last entry ID that was trimmed. */
   writers: (stream: string): string => `{${stream}}:writers`,
-  /** Hash: entry ID -> last failure of an entry that is still pending, as JSON. */
+  /** Hash: entry ID, `inject:` before it for injected ones -> last failure of an entry that is still pending, as JSON. */
   failures: (stream: string, group: string): string => `{${stream}}:failures:${group}`,
   /** Stream: entries for one group only. */
   inject: (stream: string, group: string): string => `{${stream}}:inject:${group}`,
@@ -28,6 +28,14 @@ export const derivedKeys = {
 /** The key of the place that a group reads: the stream, or what is injected beside it. */
 export function placeKey(ref: GroupRef): string {
   return ref.injected === true ? derivedKeys.inject(ref.stream, ref.group) : ref.stream;
+}
+
+/** What a delivery says of the place it comes from. */
+export function placeOf({
+  stream,
+  injected,
+}: Pick<GroupRef, 'stream' | 'injected'>): Pick<GroupRef, 'stream' | 'injected'> {
+  return injected === true ? { stream, injected } : { stream };
 }
 
 /** What stands before the entry IDs of a place in the failures hash, which both places of a group share. */

@@ -1,4 +1,4 @@
-import type { EntryValues, StreamEntry } from './entry.ts';
+import type { DeadLetterDetails, EntryValues, StreamEntry } from './entry.ts';
 
 /** What one outbox wrote to a stream last. */
 export interface WriterMark {
@@ -125,7 +125,7 @@ export interface GroupRef {
 
 /** One page of a claim. */
 export interface ClaimPage {
-  /** Now this consumer's, their delivery counted. */
+  /** Now this consumer's. */
   readonly deliveries: readonly Delivery[];
   /** Were pending but no longer stand in the stream: acknowledged and gone. */
   readonly vanished: readonly string[];
@@ -190,17 +190,22 @@ export interface GroupReader {
    * Hands entries back at once, without counting their delivery: the next `claim` of any consumer gets them,
    * whatever its `minIdleMs`. Only those that are still this consumer's. Returns how many.
    */
-  release(ref: GroupRef, consumer: string, ids: readonly string[]): Promise<number>;
+  release(
+    ref: GroupRef,
+    consumer: string,
+    deliveries: readonly Pick<Delivery, 'id' | 'deliveries'>[],
+  ): Promise<number>;
   /**
-   * Records failures of pending entries, by entry ID. An entry that is no longer pending gets none. The process that
-   * records has survived them: deliveries of what is this consumer's are counted from 1 again.
+   * Records failures of pending entries, by entry ID. An entry that is no longer pending gets none, nor does one whose
+   * ID stands for another event by now. The process that records has survived them: deliveries of what is this
+   * consumer's are counted from 1 again.
    */
   recordFailures(
     ref: GroupRef,
     consumer: string,
     failures: ReadonlyMap<string, FailureRecord>,
   ): Promise<void>;
-  /** The recorded failures of these entries. */
+  /** The recorded failures of these entries, as far as they can be read. */
   failures(ref: GroupRef, ids: readonly string[]): Promise<Map<string, FailureRecord>>;
   /** Removes a consumer name, if nothing is pending under it, in one step. Returns whether the name is gone. */
   removeConsumer(ref: GroupRef, consumer: string): Promise<boolean>;
@@ -220,19 +225,6 @@ export interface PendingEntry {
   readonly failure: FailureRecord | null;
   /** `null` if the entry no longer stands in its stream. */
   readonly fields: Readonly<Record<string, string>> | null;
-}
-
-/** What a dead letter carries besides its entry's own fields, each value as text. */
-export interface DeadLetterDetails {
-  readonly dlq_original_id: string;
-  readonly dlq_group: string;
-  readonly dlq_reason: string;
-  readonly dlq_error: string;
-  readonly dlq_deliveries: string;
-  /** ISO 8601, as the next. */
-  readonly dlq_first_delivered_at: string;
-  readonly dlq_dead_lettered_at: string;
-  readonly dlq_consumer: string;
 }
 
 /** A dead letter as it is to stand in its stream. */
@@ -255,7 +247,11 @@ export interface Injection {
   readonly deadLetterId?: string | undefined;
 }
 
-/** The side of those who give entries up and bring them back. Every step is one script, and may be repeated. */
+/**
+ * The side of those who give entries up and bring them back. Every step may be repeated. Each is one script; where
+ * thousands are given, one script for each some hundred, in their order, so that an error may come after the first of
+ * them were dealt with.
+ */
 export interface EntryMover {
   /**
    * Looks through one page of the pending list, of what nobody has touched for `minIdleMs`, and returns what waits to be
@@ -272,14 +268,23 @@ export interface EntryMover {
   ): Promise<{ readonly entries: readonly PendingEntry[]; readonly cursor: string | null }>;
   /**
    * Moves a pending entry to the group's dead letters: the copy, the acknowledgement, the end of its failure record.
-   * Returns the ID of the dead letter, or `null` if that event is no longer pending under this ID.
+   * Returns the ID of the dead letter, or `null` if that event is no longer pending under this ID: after a lost reply
+   * also if it was moved.
+   * @throws CommandRejectedError the entry has thousands of fields.
    */
   deadLetter(ref: GroupRef, entry: EntryName, details: DeadLetterDetails): Promise<string | null>;
-  /** Writes again those dead letters that do not stand. Returns the IDs of all, in order. */
+  /**
+   * Writes again those dead letters that do not stand. Returns the IDs of all, in order.
+   * @throws CommandRejectedError one has more than a thousand fields; nothing was written.
+   */
   restore(ref: GroupRef, letters: readonly DeadLetterCopy[]): Promise<string[]>;
   /** Deletes dead letters, as far as they are of these events. Returns how many. */
   forget(ref: GroupRef, letters: readonly EntryName[]): Promise<number>;
-  /** Adds entries that only this group reads. Returns their IDs, in order. */
+  /**
+   * Adds entries that only this group reads. Returns their IDs, in order. Who repeats it after a lost reply does not know
+   * these IDs and adds the entries twice, which the inbox absorbs.
+   * @throws CommandRejectedError one has more than a thousand fields; nothing was written.
+   */
   inject(ref: GroupRef, entries: readonly Injection[]): Promise<string[]>;
   /** How many entries are injected and not settled yet. */
   injectedCount(ref: GroupRef): Promise<number>;
@@ -328,7 +333,7 @@ export interface ServerFigures {
 export interface StreamObserver {
   stream(stream: string): Promise<StreamStatus>;
   groups(stream: string): Promise<GroupStatus[]>;
-  /** The same of what is injected for one group; `null` if there is nothing of it on the server. */
+  /** The same of what is injected for one group; `null` if it does not read that place (yet). */
   injected(stream: string, group: string): Promise<GroupStatus | null>;
   /** One page of a pending list, oldest first, with the recorded failures; a full page may not be the last. */
   pending(ref: GroupRef, after: string | null, count: number): Promise<PendingEntry[]>;

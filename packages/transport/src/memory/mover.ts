@@ -1,3 +1,6 @@
+import { assertAddable } from '../batch.ts';
+import { deadLetterFields } from '../entry.ts';
+import { boundedIdleMs } from '../entry-id.ts';
 import { derivedKeys, placeKey } from '../keys.ts';
 import type { EntryMover, GroupRef, PendingEntry } from '../transport.ts';
 import { idleEntries } from './reader.ts';
@@ -10,7 +13,6 @@ import {
   holdsEvent,
   type MemoryState,
   removeEntry,
-  streamOf,
 } from './state.ts';
 
 /** The side of those who move entries, in memory. */
@@ -39,7 +41,8 @@ export function createMemoryMover(state: MemoryState): EntryMover {
         const recorded = failures.get(id);
         const failure = recorded?.eventId === (fields?.event_id ?? '') ? recorded : null;
         const isGivenUp = fields === null || deliveries >= maxDeliveries || failure?.final === true;
-        return isGivenUp ? [{ id, consumer, idleMs: now - deliveredAt, deliveries, failure, fields }] : [];
+        const idleMs = boundedIdleMs(id, now - deliveredAt, now);
+        return isGivenUp ? [{ id, consumer, idleMs, deliveries, failure, fields }] : [];
       });
       return { entries, cursor: page.length === count ? (page.at(-1)?.[0] ?? null) : null };
     },
@@ -50,9 +53,7 @@ export function createMemoryMover(state: MemoryState): EntryMover {
       const { pending } = groupOf(state, ref);
       const entry = entryOf(state, key, id);
       if (!pending.has(id) || entry === undefined || !holdsEvent(state, key, id, eventId)) return null;
-      const { replay_id: replayId = '', ...fields } = entry.fields;
-      const letter = { ...fields, ...(replayId !== '' && { replay_id: replayId }), ...details };
-      const letterId = addEntry(state, letters(ref), letter);
+      const letterId = addEntry(state, letters(ref), deadLetterFields(entry.fields, details));
       pending.delete(id);
       failuresOf(state, ref).delete(id);
       if (ref.injected === true) removeEntry(state, key, id);
@@ -61,8 +62,9 @@ export function createMemoryMover(state: MemoryState): EntryMover {
 
     async restore(ref, copies) {
       session.assertOpen();
+      assertAddable(letters(ref), copies);
       return copies.map(({ fields, details, deadLetterId }) =>
-        addOnce(letters(ref), deadLetterId, { ...fields, ...details }),
+        addOnce(letters(ref), deadLetterId, deadLetterFields(fields, details)),
       );
     },
 
@@ -74,6 +76,7 @@ export function createMemoryMover(state: MemoryState): EntryMover {
     async inject(ref, entries) {
       session.assertOpen();
       const key = placeKey({ ...ref, injected: true });
+      assertAddable(key, entries);
       return entries.map(({ fields, replayId, injectId, deadLetterId }) => {
         const id = addOnce(key, injectId, { ...fields, replay_id: replayId });
         if (deadLetterId !== undefined) removeOf(letters(ref), deadLetterId, fields.event_id ?? '');
@@ -83,16 +86,16 @@ export function createMemoryMover(state: MemoryState): EntryMover {
 
     async injectedCount(ref) {
       session.assertOpen();
-      return streamOf(state, placeKey({ ...ref, injected: true })).entries.length;
+      return state.streams.get(placeKey({ ...ref, injected: true }))?.entries.length ?? 0;
     },
 
     async dropVanished(ref, ids) {
       session.assertOpen();
-      const { pending } = groupOf(state, ref);
+      const pending = state.streams.get(placeKey(ref))?.groups.get(ref.group)?.pending;
       return ids.filter((id) => {
         if (entryOf(state, placeKey(ref), id) !== undefined) return false;
         failuresOf(state, ref).delete(id);
-        return pending.delete(id);
+        return pending?.delete(id);
       }).length;
     },
 

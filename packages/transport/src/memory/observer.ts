@@ -1,4 +1,4 @@
-import { compareEntryIds, issuedAt } from '../entry-id.ts';
+import { boundedIdleMs, compareEntryIds } from '../entry-id.ts';
 import { placeKey } from '../keys.ts';
 import type { GroupRef, GroupStatus, PendingEntry, StreamObserver } from '../transport.ts';
 import { openSession } from './session.ts';
@@ -28,11 +28,8 @@ function groupStatus(
     pending: pending.size,
     lag: entries.filter(({ id }) => compareEntryIds(id, lastDeliveredId) > 0).length,
     lastDeliveredId,
-    // What was handed back counts as idle since 1970; it cannot have been idle for longer than it exists.
     oldestPendingIdleMs:
-      oldest === undefined
-        ? null
-        : Math.max(0, Math.min(now - oldest[1].deliveredAt, now - issuedAt(oldest[0]))),
+      oldest === undefined ? null : boundedIdleMs(oldest[0], now - oldest[1].deliveredAt, now),
     consumers: [...consumers].map(([consumer, seenAt]) => ({
       name: consumer,
       pending: held.filter(([, entry]) => entry.consumer === consumer).length,
@@ -90,7 +87,7 @@ export function createMemoryObserver(state: MemoryState): StreamObserver {
           const fields = entryOf(state, placeKey(ref), id)?.fields ?? null;
           const recorded = failures.get(id);
           const failure = recorded?.eventId === (fields?.event_id ?? '') ? recorded : null;
-          const idleMs = Math.max(0, Math.min(now - deliveredAt, now - issuedAt(id)));
+          const idleMs = boundedIdleMs(id, now - deliveredAt, now);
           return { id, consumer, idleMs, deliveries, failure, fields };
         });
     },

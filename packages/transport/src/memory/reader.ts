@@ -1,7 +1,7 @@
 import type { StreamEntry } from '../entry.ts';
 import { compareEntryIds } from '../entry-id.ts';
 import { CommandRejectedError } from '../errors.ts';
-import { HANDED_BACK, placeKey } from '../keys.ts';
+import { HANDED_BACK, placeKey, placeOf } from '../keys.ts';
 import type { Delivery, GroupReader, GroupRef } from '../transport.ts';
 import { openSession } from './session.ts';
 import {
@@ -17,11 +17,6 @@ import {
   streamOf,
 } from './state.ts';
 
-/** What a delivery says of where it stood. */
-function standingIn({ stream, injected }: Pick<GroupRef, 'stream' | 'injected'>) {
-  return injected === true ? { stream, injected } : { stream };
-}
-
 /** New entries of one place, which become pending under the consumer's name. */
 function deliver(state: MemoryState, ref: GroupRef, consumer: string, count: number): Delivery[] {
   const group = groupOf(state, ref);
@@ -35,7 +30,7 @@ function deliver(state: MemoryState, ref: GroupRef, consumer: string, count: num
     group.pending.set(id, { consumer, deliveredAt: now, deliveries: 1 });
     group.lastDeliveredId = id;
   }
-  return entries.map((entry) => ({ ...entry, ...standingIn(ref), deliveries: 1 }));
+  return entries.map((entry) => ({ ...entry, ...placeOf(ref), deliveries: 1 }));
 }
 
 /** Pending entries in order, after an ID, that nobody has touched for a while. */
@@ -121,7 +116,7 @@ export function createMemoryReader(state: MemoryState): GroupReader {
           const claimed = { consumer, deliveredAt: Date.now(), deliveries: counted };
           group.pending.set(id, claimed);
           group.consumers.set(consumer, claimed.deliveredAt);
-          deliveries.push({ ...entry, ...standingIn(ref), deliveries: pending.deliveries + 1 });
+          deliveries.push({ ...entry, ...placeOf(ref), deliveries: pending.deliveries + 1 });
         }
       }
       if (!holds(group, HANDED_BACK)) group.consumers.delete(HANDED_BACK);
@@ -165,17 +160,20 @@ export function createMemoryReader(state: MemoryState): GroupReader {
       return acknowledged;
     },
 
-    async release(ref, consumer, ids) {
+    async release(ref, consumer, deliveries) {
       session.assertOpen();
       const group = groupOf(state, ref);
-      const released = ownEntries(group, consumer, ids);
-      for (const [, pending] of released) {
+      let released = 0;
+      for (const { id, deliveries: told } of deliveries) {
+        const pending = group.pending.get(id);
+        if (pending?.consumer !== consumer) continue;
         pending.consumer = HANDED_BACK;
         pending.deliveredAt = 0;
-        pending.deliveries = Math.max(0, pending.deliveries - 1);
+        pending.deliveries = Math.max(0, Math.min(pending.deliveries, told - 1));
         group.consumers.set(HANDED_BACK, Date.now());
+        released += 1;
       }
-      return released.length;
+      return released;
     },
 
     async recordFailures(ref, consumer, failures) {
@@ -184,7 +182,7 @@ export function createMemoryReader(state: MemoryState): GroupReader {
       const recorded = failuresOf(state, ref);
       for (const [id, record] of failures) {
         const pending = group.pending.get(id);
-        if (pending === undefined) continue;
+        if (pending === undefined || !holdsEvent(state, placeKey(ref), id, record.eventId)) continue;
         recorded.set(id, { ...record });
         if (pending.consumer === consumer && pending.deliveries > 1) {
           pending.deliveries = 1;

@@ -16,7 +16,20 @@ export function toEntries(raw: readonly RawEntry[] | null): StreamEntry[] {
   return (raw ?? []).map(([id, fields]) => ({ id, fields: pairs(fields) }));
 }
 
-/** Reads a recorded failure; `null` if there is none. */
+/** Reads a recorded failure; `null` if there is none, or one that cannot be read. */
 export function parseFailure(json: string | null): FailureRecord | null {
-  return json === null || json === '' ? null : (JSON.parse(json) as FailureRecord);
+  if (json === null || json === '') return null;
+  try {
+    const record = JSON.parse(json) as FailureRecord | null;
+    return typeof record?.eventId === 'string' ? record : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Half a surrogate pair would make a text that the scripts cannot read. */
+export function stringifyFailure(record: FailureRecord): string {
+  return JSON.stringify(record, (_, value: unknown) =>
+    typeof value === 'string' ? value.toWellFormed() : value,
+  );
 }

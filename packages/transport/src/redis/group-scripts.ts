@@ -3,46 +3,31 @@ import type { GroupRef } from '../transport.ts';
 import type { Connection } from './connection.ts';
 import type { RunScript, ScriptName } from './scripts.ts';
 
-/** Runs scripts on one place of one group. */
-export interface GroupScripts {
-  /** With the key of the place, and the group as the first argument. */
-  ofGroup<Reply>(ref: GroupRef, name: ScriptName, args: readonly (string | number)[]): Promise<Reply>;
-  /**
-   * For scripts that keep failures in step with the pending list: with their key as well, further keys behind it, and
-   * the prefix of their fields as the second argument.
-   */
-  ofPending<Reply>(
+/**
+ * Runs a script on one place of one group: with the keys of the place and of the group's failures, and others behind
+ * them; the group and the prefix of its fields in the failures are the first arguments.
+ */
+export type RunForGroup = <Reply>(
+  ref: GroupRef,
+  name: ScriptName,
+  args: readonly (string | number)[],
+  keys?: readonly string[],
+) => Promise<Reply>;
+
+/** Creates it on a connection. */
+export function runForGroups(connection: Connection, run: RunScript): RunForGroup {
+  return <Reply>(
     ref: GroupRef,
     name: ScriptName,
     args: readonly (string | number)[],
-    keys?: readonly string[],
-  ): Promise<Reply>;
-}
-
-/** Creates them on a connection. */
-export function createGroupScripts(connection: Connection, run: RunScript): GroupScripts {
-  const scopeOf = (ref: GroupRef) => ({ scope: { group: ref.group, streams: [placeKey(ref)] } });
-  return {
-    ofGroup: <Reply>(ref: GroupRef, name: ScriptName, args: readonly (string | number)[]) =>
-      connection.call(
-        (redis) => run<Reply>(redis, name, [placeKey(ref)], [ref.group, ...args]),
-        scopeOf(ref),
-      ),
-    ofPending: <Reply>(
-      ref: GroupRef,
-      name: ScriptName,
-      args: readonly (string | number)[],
-      keys: readonly string[] = [],
-    ) =>
-      connection.call(
-        (redis) =>
-          run<Reply>(
-            redis,
-            name,
-            [placeKey(ref), derivedKeys.failures(ref.stream, ref.group), ...keys],
-            [ref.group, failurePrefix(ref), ...args],
-          ),
-        scopeOf(ref),
-      ),
+    keys: readonly string[] = [],
+  ) => {
+    const place = placeKey(ref);
+    const failures = derivedKeys.failures(ref.stream, ref.group);
+    return connection.call(
+      (redis) =>
+        run<Reply>(redis, name, [place, failures, ...keys], [ref.group, failurePrefix(ref), ...args]),
+      { scope: { group: ref.group, streams: [place] } },
+    );
   };
 }

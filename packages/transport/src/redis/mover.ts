@@ -1,8 +1,12 @@
+import { assertAddable } from '../batch.ts';
+import { deadLetterFields } from '../entry.ts';
+import { boundedIdleMs } from '../entry-id.ts';
 import { derivedKeys, placeKey } from '../keys.ts';
-import type { DeadLetterDetails, EntryMover, GroupRef } from '../transport.ts';
+import type { EntryMover, GroupRef } from '../transport.ts';
 import type { Connection } from './connection.ts';
 import { pairs, parseFailure } from './entries.ts';
-import { createGroupScripts } from './group-scripts.ts';
+import { runForGroups } from './group-scripts.ts';
+import { partsOf } from './parts.ts';
 import type { RunScript } from './scripts.ts';
 
 type GivenUpReply = [
@@ -17,21 +21,37 @@ type GivenUpReply = [
   ][],
 ];
 
+/** An entry that is to be added once, as `add-once.lua` takes it. */
+type Addition = readonly string[];
+
 /** The side of those who move entries, on a connection of its own, which it closes. */
 export function createRedisMover(connection: Connection, run: RunScript): EntryMover {
-  const { ofGroup, ofPending } = createGroupScripts(connection, run);
+  const runFor = runForGroups(connection, run);
 
   const letters = ({ stream, group }: GroupRef) => derivedKeys.deadLetters(stream, group);
+
+  async function addOnce(ref: GroupRef, target: string, additions: readonly Addition[]): Promise<string[]> {
+    const keys = [target, letters(ref)];
+    const ids: string[] = [];
+    for (const part of partsOf(additions)) {
+      ids.push(...(await connection.call((redis) => run<string[]>(redis, 'add-once', keys, part.flat()))));
+    }
+    return ids;
+  }
 
   return {
     async givenUp(ref, { minIdleMs, maxDeliveries, count, cursor }) {
       const args = [Math.ceil(minIdleMs), count, cursor ?? '', maxDeliveries];
-      const [next, entries] = await ofPending<GivenUpReply>(ref, 'given-up', args);
+      const [[seconds], [next, entries]] = await Promise.all([
+        connection.call((redis) => redis.time()),
+        runFor<GivenUpReply>(ref, 'given-up', args),
+      ]);
+      const now = Number(seconds) * 1000;
       return {
         entries: entries.map(([id, consumer, idleMs, deliveries, failure, fields]) => ({
           id,
           consumer,
-          idleMs,
+          idleMs: boundedIdleMs(id, idleMs, now),
           deliveries,
           failure: parseFailure(failure),
           fields: fields === null ? null : pairs(fields),
@@ -41,29 +61,35 @@ export function createRedisMover(connection: Connection, run: RunScript): EntryM
     },
 
     deadLetter(ref, { id, eventId }, details) {
-      const args = [id, eventId, ...flat(details)];
-      return ofPending<string | null>(ref, 'dead-letter', args, [letters(ref)]);
+      const args = [id, eventId, ...flat(deadLetterFields({}, details))];
+      return runFor<string | null>(ref, 'dead-letter', args, [letters(ref)]);
     },
 
-    restore(ref, copies) {
-      const args = copies.flatMap(({ fields, details, deadLetterId }) =>
-        addition(deadLetterId, '', { ...fields, ...details }),
+    async restore(ref, copies) {
+      assertAddable(letters(ref), copies);
+      const additions = copies.map(({ fields, details, deadLetterId }) =>
+        addition(deadLetterFields(fields, details), { standingId: deadLetterId }),
       );
-      return addOnce(letters(ref), letters(ref), args);
+      return addOnce(ref, letters(ref), additions);
     },
 
-    inject(ref, entries) {
+    async inject(ref, entries) {
       const place = placeKey({ ...ref, injected: true });
-      const args = entries.flatMap(({ fields, replayId, injectId, deadLetterId }) =>
-        addition(injectId, deadLetterId, { ...fields, replay_id: replayId }),
+      assertAddable(place, entries);
+      const additions = entries.map(({ fields, replayId, injectId, deadLetterId }) =>
+        addition({ ...fields, replay_id: replayId }, { standingId: injectId, takenId: deadLetterId }),
       );
-      return addOnce(place, letters(ref), args);
+      return addOnce(ref, place, additions);
     },
 
     async forget(ref, entries) {
-      if (entries.length === 0) return 0;
-      const args = entries.flatMap(({ id, eventId }) => [id, eventId]);
-      return connection.call((redis) => run<number>(redis, 'forget', [letters(ref)], args));
+      let deleted = 0;
+      for (const part of partsOf(entries.map(({ id, eventId }) => [id, eventId]))) {
+        deleted += await connection.call((redis) =>
+          run<number>(redis, 'forget', [letters(ref)], part.flat()),
+        );
+      }
+      return deleted;
     },
 
     injectedCount(ref) {
@@ -71,11 +97,15 @@ export function createRedisMover(connection: Connection, run: RunScript): EntryM
     },
 
     async dropVanished(ref, ids) {
-      return ids.length === 0 ? 0 : ofPending<number>(ref, 'drop-vanished', ids);
+      let dropped = 0;
+      for (const part of partsOf(ids.map((id) => [id]))) {
+        dropped += await runFor<number>(ref, 'drop-vanished', part.flat());
+      }
+      return dropped;
     },
 
     async removeIdleConsumer(ref, consumer, minIdleMs) {
-      return (await ofGroup<number>(ref, 'remove-consumer', [consumer, Math.ceil(minIdleMs)])) === 1;
+      return (await runFor<number>(ref, 'remove-consumer', [consumer, Math.ceil(minIdleMs)])) === 1;
     },
 
     async ping() {
@@ -84,26 +114,19 @@ export function createRedisMover(connection: Connection, run: RunScript): EntryM
 
     close: () => connection.close(),
   };
-
-  async function addOnce(
-    target: string,
-    taken: string,
-    args: readonly (string | number)[],
-  ): Promise<string[]> {
-    if (args.length === 0) return [];
-    return connection.call((redis) => run<string[]>(redis, 'add-once', [target, taken], args));
-  }
 }
 
-function flat(fields: Readonly<Record<string, string>> | DeadLetterDetails): string[] {
+function flat(fields: Readonly<Record<string, string>>): string[] {
   return Object.entries(fields).flat();
 }
 
 function addition(
-  standingId: string | undefined,
-  takenId: string | undefined,
   fields: Readonly<Record<string, string>>,
-): (string | number)[] {
+  {
+    standingId = '',
+    takenId = '',
+  }: { readonly standingId?: string | undefined; readonly takenId?: string | undefined },
+): Addition {
   const values = flat(fields);
-  return [standingId ?? '', fields.event_id ?? '', takenId ?? '', values.length, ...values];
+  return [standingId, fields.event_id ?? '', takenId, String(values.length), ...values];
 }

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { issuedAt } from '../entry-id.ts';
+import { boundedIdleMs } from '../entry-id.ts';
 import { derivedKeys, failurePrefix, placeKey } from '../keys.ts';
 import type { GroupRef, GroupStatus, PendingEntry, StreamObserver, WriterMark } from '../transport.ts';
 import type { Connection } from './connection.ts';
@@ -18,13 +18,6 @@ function marksOf(writers: Record<string, string>): Map<string, WriterMark> {
     if (mark !== null) marks.set(source, mark);
   }
   return marks;
-}
-
-/** What was handed back counts as idle since 1970; it cannot have been idle for longer than it exists. */
-function idleMsOf(pending: Pending | undefined, nowMs: number): number | null {
-  if (pending === undefined) return null;
-  const [id, , idleMs] = pending;
-  return Math.max(0, Math.min(idleMs, nowMs - issuedAt(id)));
 }
 
 /** The read-only side. `follow` blocks `blocking`, so everything else goes through `commands`; it closes both. */
@@ -48,7 +41,7 @@ export function createRedisObserver(
   async function groupStatus(redis: Redis, ref: GroupRef, info: Info): Promise<GroupStatus> {
     const { pending, lag, 'last-delivered-id': lastDeliveredId } = pairs(info);
     const key = placeKey(ref);
-    const [consumers, oldest, [seconds], failed] = await Promise.all([
+    const [consumers, [oldest], [seconds], failed] = await Promise.all([
       redis.xinfo('CONSUMERS', key, ref.group) as Promise<Info[]>,
       redis.xpending(key, ref.group, '-', '+', 1) as Promise<Pending[]>,
       redis.time(),
@@ -60,7 +53,8 @@ export function createRedisObserver(
       // Servers before 7.0 do not report it, and later ones not after entries were deleted.
       lag: lag === undefined || lag === null ? null : Number(lag),
       lastDeliveredId: String(lastDeliveredId),
-      oldestPendingIdleMs: idleMsOf(oldest[0], Number(seconds) * 1000),
+      oldestPendingIdleMs:
+        oldest === undefined ? null : boundedIdleMs(oldest[0], oldest[2], Number(seconds) * 1000),
       consumers: consumers.map((consumer) => {
         const { name: consumerName, pending: held, idle } = pairs(consumer);
         return { name: String(consumerName), pending: Number(held), idleMs: Number(idle) };
@@ -135,12 +129,11 @@ export function createRedisObserver(
             redis.hmget(derivedKeys.failures(ref.stream, ref.group), ...page.map(([id]) => prefix + id)),
             Promise.all(page.map(([id]) => redis.xrange(key, id, id))),
           ]);
-          return page.map((pending, index): PendingEntry => {
-            const [id, consumer, , deliveries] = pending;
+          return page.map(([id, consumer, idle, deliveries], index): PendingEntry => {
             const fields = toEntries(entries[index] ?? null)[0]?.fields ?? null;
             const failure = parseFailure(failures[index] ?? null);
             const isOfThisEvent = failure?.eventId === (fields?.event_id ?? '');
-            const idleMs = idleMsOf(pending, Number(seconds) * 1000) ?? 0;
+            const idleMs = boundedIdleMs(id, idle, Number(seconds) * 1000);
             return { id, consumer, idleMs, deliveries, failure: isOfThisEvent ? failure : null, fields };
           });
         },
@@ -181,7 +174,10 @@ export function createRedisObserver(
       const parts = ['memory', 'stats', 'replication'];
       const texts = await commands.call((redis) => Promise.all(parts.map((part) => redis.info(part))));
       const facts = new Map(
-        texts.join('\n').matchAll(/^([\w-]+):(.*?)\r?$/gm).map(([, name = '', value = '']) => [name, value]),
+        texts
+          .join('\n')
+          .matchAll(/^([\w-]+):(.*?)\r?$/gm)
+          .map(([, name = '', value = '']) => [name, value]),
       );
       const number = (name: string) => Number(facts.get(name) ?? 0);
       const replicas = [...facts]

@@ -1,9 +1,11 @@
+import { inEntryOrder } from '../entry-id.ts';
 import { CommandRejectedError, GroupMissingError } from '../errors.ts';
-import { derivedKeys, failurePrefix, placeKey } from '../keys.ts';
-import type { Delivery, FailureRecord, GroupReader, GroupRef } from '../transport.ts';
+import { derivedKeys, failurePrefix, placeKey, placeOf } from '../keys.ts';
+import type { Delivery, FailureRecord, GroupReader } from '../transport.ts';
 import type { Connection } from './connection.ts';
-import { pairs, parseFailure, type RawEntry, toEntries } from './entries.ts';
-import { createGroupScripts } from './group-scripts.ts';
+import { pairs, parseFailure, type RawEntry, stringifyFailure, toEntries } from './entries.ts';
+import { runForGroups } from './group-scripts.ts';
+import { partsOf } from './parts.ts';
 import { isGroupThere } from './replies.ts';
 import type { RunScript } from './scripts.ts';
 
@@ -15,14 +17,9 @@ type ClaimReply = [
 ];
 type ReadReply = [place: string, entries: RawEntry[]][] | null;
 
-/** What a delivery says of where it stood. */
-function standingIn({ stream, injected }: Pick<GroupRef, 'stream' | 'injected'>) {
-  return injected === true ? { stream, injected } : { stream };
-}
-
 /** The consuming side. Reads block `blocking`, so everything else goes through `commands`; it closes both. */
 export function createRedisReader(commands: Connection, blocking: Connection, run: RunScript): GroupReader {
-  const { ofGroup, ofPending } = createGroupScripts(commands, run);
+  const runFor = runForGroups(commands, run);
 
   return {
     async ensureGroup(ref, startId) {
@@ -62,7 +59,7 @@ export function createRedisReader(commands: Connection, blocking: Connection, ru
         blockMs: Math.max(0, blockMs),
       });
       return (reply ?? []).flatMap(([key, entries]) => {
-        const place = standingIn(places.get(key) ?? { stream: key });
+        const place = placeOf(places.get(key) ?? { stream: key });
         return entries.map(
           ([id, fields]): Delivery => ({ id, fields: pairs(fields), ...place, deliveries: 1 }),
         );
@@ -78,12 +75,12 @@ export function createRedisReader(commands: Connection, blocking: Connection, ru
         maxDeliveries,
         withGivenUp === true ? 1 : 0,
       ];
-      const [next, vanished, claimed, givenUp] = await ofPending<ClaimReply>(ref, 'claim', args);
+      const [next, vanished, claimed, givenUp] = await runFor<ClaimReply>(ref, 'claim', args);
       return {
         deliveries: claimed.map(([id, deliveries, fields]) => ({
           id,
           fields: pairs(fields),
-          ...standingIn(ref),
+          ...placeOf(ref),
           deliveries,
         })),
         vanished,
@@ -93,26 +90,32 @@ export function createRedisReader(commands: Connection, blocking: Connection, ru
     },
 
     countDelivery(ref, consumer, id) {
-      return ofGroup<number | null>(ref, 'count-delivery', [consumer, id]);
+      return runFor<number | null>(ref, 'count-delivery', [consumer, id]);
     },
 
     async keep(ref, consumer, ids) {
-      return ids.length === 0 ? [] : ofGroup<string[]>(ref, 'keep', [consumer, ...ids]);
+      return ids.length === 0 ? [] : runFor<string[]>(ref, 'keep', [consumer, ...ids]);
     },
 
     async acknowledge(ref, entries) {
-      if (entries.length === 0) return 0;
-      const args = entries.flatMap(({ id, eventId }) => [id, eventId]);
-      return ofPending<number>(ref, 'acknowledge', args);
+      let acknowledged = 0;
+      const names = inEntryOrder(entries).map(({ id, eventId }) => [id, eventId]);
+      for (const part of partsOf(names))
+        acknowledged += await runFor<number>(ref, 'acknowledge', part.flat());
+      return acknowledged;
     },
 
-    async release(ref, consumer, ids) {
-      return ids.length === 0 ? 0 : ofGroup<number>(ref, 'release', [consumer, ...ids]);
+    async release(ref, consumer, deliveries) {
+      if (deliveries.length === 0) return 0;
+      const args = deliveries.flatMap(({ id, deliveries: count }) => [id, count]);
+      return runFor<number>(ref, 'release', [consumer, ...args]);
     },
 
     async recordFailures(ref, consumer, failures) {
-      const args = [...failures].flatMap(([id, record]) => [id, JSON.stringify(record)]);
-      if (args.length > 0) await ofPending<number>(ref, 'record-failures', [consumer, ...args]);
+      const records = [...failures].map(([id, record]) => [id, record.eventId, stringifyFailure(record)]);
+      for (const part of partsOf(records)) {
+        await runFor<number>(ref, 'record-failures', [consumer, ...part.flat()]);
+      }
     },
 
     async failures(ref, ids) {
@@ -130,7 +133,7 @@ export function createRedisReader(commands: Connection, blocking: Connection, ru
 
     async removeConsumer(ref, consumer) {
       try {
-        return (await ofGroup<number>(ref, 'remove-consumer', [consumer, 0])) === 1;
+        return (await runFor<number>(ref, 'remove-consumer', [consumer, 0])) === 1;
       } catch (error) {
         // With its group, the name is gone too.
         if (error instanceof GroupMissingError) return true;

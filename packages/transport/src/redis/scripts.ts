@@ -31,9 +31,16 @@ export type RunScript = <Reply>(
 ) => Promise<Reply>;
 
 /** Relative to `src/redis` and to `dist/redis` alike. */
+function readFile(name: string): string {
+  return readFileSync(new URL(`../../lua/${name}`, import.meta.url), 'utf8');
+}
+
+/** The text of a script, with what it includes and without its comments. */
 function read(name: ScriptName): string {
-  const source = readFileSync(new URL(`../../lua/${name}.lua`, import.meta.url), 'utf8');
-  return source.replaceAll(/^\s*--.*\n/gm, '');
+  const whole = readFile(`${name}.lua`).replaceAll(/^-- include (\S+)$/gm, (_, included: string) =>
+    readFile(`include/${included}`),
+  );
+  return whole.replaceAll(/^\s*--.*\n/gm, '');
 }
 
 /**
