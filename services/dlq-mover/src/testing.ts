@@ -159,7 +159,7 @@ export async function createStage(
       await reader.release(
         place,
         'runner',
-        entries.map(({ id }) => id),
+        entries.map(({ id }) => ({ id, deliveries: 1 })),
       );
     },
     async age(entries, deliveries, idleMs) {

@@ -36,7 +36,7 @@ export function createFailureRecorder(parts: {
       try {
         const records = failures.map(({ held, record }) => [held.delivery.id, record] as const);
         await reader.recordFailures(feed, consumer, new Map(records));
-        const final = failures.filter(({ record }) => record.final).map(({ held }) => held.delivery.id);
+        const final = failures.filter(({ record }) => record.final).map(({ held }) => held.delivery);
         if (final.length > 0) await reader.release(feed, consumer, final);
       } catch (error) {
         // Nothing is pending in a group that is gone: the events come again with it.

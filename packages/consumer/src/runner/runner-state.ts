@@ -176,7 +176,7 @@ export async function releaseEntries(
     await reader.release(
       feed,
       consumer,
-      entries.map(({ delivery }) => delivery.id),
+      entries.map(({ delivery }) => delivery),
     );
   } catch (error) {
     if (!(error instanceof GroupMissingError)) throw error;
