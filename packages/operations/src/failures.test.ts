@@ -10,25 +10,31 @@ const record = (eventId: string, final = true): FailureRecord => ({
   eventId,
   attempts: 1,
   final,
+  kind: 'unreadable',
   reason: 'no such type',
   error: '',
+  stack: '',
+  history: [],
+  firstDeliveredAt: 0,
   failedAt: 0,
   dueAt: 0,
 });
 
+const request = { group, consumer: 'one', from: [{ stream }], count: 1_250, blockMs: 0 };
+
 async function setup(failed: readonly number[]) {
-  const transport = createMemoryBroker().transport();
+  const broker = createMemoryBroker();
+  const transport = broker.transport();
   const eventIds = Array.from({ length: 1_300 }, (_, n) => `event-${n}`);
   const entries = eventIds.map(entryOf);
   const expectation = { eventId: null, present: false };
   await transport.writer().append(stream, { source: 'billing', expect: expectation, entries });
   const reader = transport.reader();
   await reader.ensureGroup({ stream, group }, '0');
-  const request = { group, consumer: 'one', streams: [stream], count: 1_250, blockMs: 0 };
   const read = await reader.read(request);
   const failures = failed.map((n) => [read[n]?.id ?? '', record(`event-${n}`)] as const);
-  await reader.recordFailures({ stream, group }, new Map(failures));
-  return { transport, reader, read };
+  await reader.recordFailures({ stream, group }, 'one', new Map(failures));
+  return { broker, transport, reader, read };
 }
 
 test('failures are found wherever they stand, oldest first', async () => {
@@ -54,12 +60,15 @@ test('the limit leaves the newest out and counts them', async () => {
 });
 
 test('a failure that is to be retried, or of another event under the same entry ID, is not listed', async () => {
-  const { transport, reader, read } = await setup([5]);
-  const other = new Map([
-    [read[3]?.id ?? '', record('event-of-another-time')],
-    [read[4]?.id ?? '', record('event-4', false)],
-  ]);
-  await reader.recordFailures({ stream, group }, other);
+  const { broker, transport, reader, read } = await setup([3, 5]);
+  const retried = new Map([[read[4]?.id ?? '', record('event-4', false)]]);
+  await reader.recordFailures({ stream, group }, 'one', retried);
+  broker.deleteStream(stream);
+  for (const [n, { id, fields }] of read.entries()) {
+    broker.addEntry(stream, n === 3 ? { ...fields, event_id: 'event-of-another-time' } : fields, id);
+  }
+  await reader.ensureGroup({ stream, group }, '0');
+  await reader.read(request);
   const { entries, others } = await listFailures(transport, group, [stream], 100);
 
   expect(entries.map(({ eventId }) => eventId)).toEqual(['event-5']);

@@ -6,8 +6,12 @@ import { createWorkbench, type Workbench } from '../testing.ts';
 const failure: Omit<FailureRecord, 'eventId'> = {
   attempts: 5,
   final: true,
+  kind: 'error',
   reason: 'attempts used up',
   error: 'Error: the mail server\nsaid no',
+  stack: '',
+  history: [],
+  firstDeliveredAt: Date.now() - 90_000,
   failedAt: Date.now() - 60_000,
   dueAt: Date.now(),
 };
@@ -59,18 +63,20 @@ beforeAll(async () => {
   const mail = { stream: 'events:user', group: 'mail' };
   await reader.ensureGroup(mail, '0');
   await reader.ensureGroup({ stream: 'events:user', group: 'stray' }, '0');
-  const request = { group: 'mail', consumer: 'runner-1', streams: ['events:user'], count: 4, blockMs: 100 };
-  entryIds = (await reader.read(request)).map(({ id }) => id);
+  const request = { group: 'mail', consumer: 'runner-1', from: [mail], count: 4, blockMs: 100 };
+  const taken = await reader.read(request);
+  entryIds = taken.map(({ id }) => id);
   const [, second = '', third = '', fourth = ''] = entryIds;
   await reader.recordFailures(
     mail,
+    'runner-1',
     new Map([
       [second, { ...failure, eventId: eventIds[1] ?? '' }],
       [third, { ...failure, eventId: eventIds[2] ?? '', final: false }],
       [fourth, { ...failure, eventId: eventIds[3] ?? '', reason: 'no such version', attempts: 1 }],
     ]),
   );
-  await reader.release(mail, 'runner-1', [second, fourth]);
+  await reader.release(mail, 'runner-1', [...taken.slice(1, 2), ...taken.slice(3)]);
 });
 
 afterAll(() => bench.close());

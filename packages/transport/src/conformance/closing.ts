@@ -1,15 +1,16 @@
 import { describe, expect, it } from 'vitest';
 import { TransportClosedError } from '../errors.ts';
-import { batch, eventIds, type OpenTransport, setUp } from './setup.ts';
+import { batch, claiming, details, eventIds, injection, type OpenTransport, setUp } from './setup.ts';
 
 /** How everything ends, at any moment and more than once. */
 export function testClosing(open: OpenTransport): void {
   describe('closing', () => {
     it('can be done twice, part by part and as a whole', async () => {
-      const { transport, writer, reader, observer } = await setUp(open);
+      const { transport, writer, reader, mover, observer } = await setUp(open);
+      const parts = [writer, reader, mover, observer];
 
-      await Promise.all([writer.close(), reader.close(), observer.close()]);
-      await Promise.all([writer.close(), reader.close(), observer.close()]);
+      await Promise.all(parts.map((part) => part.close()));
+      await Promise.all(parts.map((part) => part.close()));
       await transport.close();
       await transport.close();
     });
@@ -18,13 +19,14 @@ export function testClosing(open: OpenTransport): void {
       const { transport } = await setUp(open);
       transport.writer();
       transport.reader();
+      transport.mover();
       transport.observer();
 
       await transport.close();
     });
 
     it('refuses every call afterwards', async () => {
-      const { transport, writer, reader, observer, ref, stream, take } = await setUp(open);
+      const { transport, writer, reader, mover, observer, ref, stream, take } = await setUp(open);
       await transport.close();
 
       const calls = [
@@ -34,10 +36,15 @@ export function testClosing(open: OpenTransport): void {
         writer.ping(),
         take('one'),
         reader.ensureGroup(ref, '0'),
-        reader.claim(ref, { consumer: 'one', minIdleMs: 0, count: 1 }),
-        reader.acknowledge(ref, ['1-1']),
+        reader.claim(ref, claiming('one')),
+        reader.acknowledge(ref, [{ id: '1-1', eventId: 'a' }]),
         reader.removeConsumer(ref, 'one'),
         reader.ping(),
+        mover.givenUp(ref, { minIdleMs: 0, maxDeliveries: 1, count: 1 }),
+        mover.deadLetter(ref, { id: '1-1', eventId: 'a' }, details('1-1')),
+        mover.inject(ref, [injection('a')]),
+        mover.injectedCount(ref),
+        mover.ping(),
         observer.stream(stream),
         observer.groups(stream),
         observer.follow(stream, '0', 10),
@@ -49,6 +56,7 @@ export function testClosing(open: OpenTransport): void {
       }
       expect(() => transport.writer()).toThrow(TransportClosedError);
       expect(() => transport.reader()).toThrow(TransportClosedError);
+      expect(() => transport.mover()).toThrow(TransportClosedError);
       expect(() => transport.observer()).toThrow(TransportClosedError);
     });
 
@@ -59,7 +67,7 @@ export function testClosing(open: OpenTransport): void {
       const reading = reader.read({
         group: ref.group,
         consumer: 'one',
-        streams: [stream],
+        from: [{ stream }],
         count: 1,
         blockMs: 600_000,
       });

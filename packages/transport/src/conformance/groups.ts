@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { CommandRejectedError, GroupMissingError } from '../errors.ts';
-import { eventIds, type OpenTransport, setUp } from './setup.ts';
+import { claiming, details, eventIds, failure, namesOf, type OpenTransport, setUp } from './setup.ts';
 
 /** How groups come into being and how their absence shows. */
 export function testGroups(open: OpenTransport): void {
@@ -32,7 +32,7 @@ export function testGroups(open: OpenTransport): void {
       const read = await reader.read({
         group: 'late',
         consumer: 'one',
-        streams: [stream],
+        from: [{ stream }],
         count: 10,
         blockMs: 0,
       });
@@ -56,7 +56,7 @@ export function testGroups(open: OpenTransport): void {
       const others = await reader.read({
         group: 'others',
         consumer: 'x',
-        streams: [stream],
+        from: [{ stream }],
         count: 9,
         blockMs: 0,
       });
@@ -72,20 +72,29 @@ export function testGroups(open: OpenTransport): void {
 
       const missing = { code: 'group_missing', group: 'readers', streams: [stream] };
       await expect(take('one')).rejects.toMatchObject(missing);
-      await expect(reader.claim(ref, { consumer: 'one', minIdleMs: 0, count: 9 })).rejects.toMatchObject(
-        missing,
-      );
+      await expect(reader.claim(ref, claiming('one'))).rejects.toMatchObject(missing);
     });
 
     it('finds nothing to acknowledge in a group that is missing', async () => {
-      const { reader, backdoor, ref, publish, take } = await setUp(open);
-      const published = await publish('a');
-      await take('one');
+      const { reader, mover, backdoor, ref, publish, take } = await setUp(open);
+      const [a = ''] = await publish('a');
+      const taken = await take('one');
       await backdoor.deleteGroup(ref);
 
-      expect(await reader.acknowledge(ref, published)).toBe(0);
-      await expect(reader.keep(ref, 'one', published)).rejects.toThrow(GroupMissingError);
-      await expect(reader.release(ref, 'one', published)).rejects.toThrow(GroupMissingError);
+      expect(await reader.acknowledge(ref, namesOf(taken))).toBe(0);
+      expect(await mover.dropVanished(ref, ['1-1'])).toBe(0);
+      const calls = [
+        reader.keep(ref, 'one', [a]),
+        reader.release(ref, 'one', taken),
+        reader.countDelivery(ref, 'one', a),
+        reader.recordFailures(ref, 'one', new Map([[a, failure('a')]])),
+        mover.givenUp(ref, { minIdleMs: 0, maxDeliveries: 1, count: 9 }),
+        mover.deadLetter(ref, { id: a, eventId: 'a' }, details(a)),
+        mover.removeIdleConsumer(ref, 'one', 0),
+      ];
+      for (const call of await Promise.allSettled(calls)) {
+        expect(call).toMatchObject({ status: 'rejected', reason: { code: 'group_missing' } });
+      }
     });
 
     it('finds the group missing when one of several streams is gone', async () => {
@@ -97,7 +106,7 @@ export function testGroups(open: OpenTransport): void {
       const reading = reader.read({
         group: ref.group,
         consumer: 'one',
-        streams: [stream, other.stream],
+        from: [{ stream }, { stream: other.stream }],
         count: 9,
         blockMs: 10_000,
       });

@@ -1,14 +1,19 @@
 import { describe } from 'vitest';
+import { testAcknowledging } from './acknowledging.ts';
 import { testAppending } from './appending.ts';
 import { testClaiming } from './claiming.ts';
 import { testClosing } from './closing.ts';
+import { testDeadLettering } from './dead-lettering.ts';
 import { testFailures } from './failures.ts';
+import { testGivingUp } from './giving-up.ts';
 import { testGroups } from './groups.ts';
 import { testHolding } from './holding.ts';
+import { testInjecting } from './injecting.ts';
 import { testInspecting } from './inspecting.ts';
 import { testObserving } from './observing.ts';
 import { testReading } from './reading.ts';
 import { testRemovingConsumers } from './removing-consumers.ts';
+import { testRestoring } from './restoring.ts';
 import type { OpenTransport, TransportFeatures } from './setup.ts';
 
 export type { Backdoor, OpenedTransport, OpenTransport, TransportFeatures } from './setup.ts';
@@ -27,9 +32,14 @@ export function testTransport(
     testInspecting(open);
     testGroups(open);
     testReading(open);
+    testInjecting(open);
     testClaiming(open);
     testHolding(open);
+    testAcknowledging(open);
     testFailures(open);
+    testGivingUp(open);
+    testDeadLettering(open);
+    testRestoring(open);
     testRemovingConsumers(open);
     testClosing(open);
     testObserving(open, features);

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { batchOf, eventIds, failure, type OpenTransport, setUp, type TransportFeatures } from './setup.ts';
+import {
+  batchOf,
+  eventIds,
+  failure,
+  injection,
+  type OpenTransport,
+  PLACES,
+  setUp,
+  type TransportFeatures,
+} from './setup.ts';
 
 /** What operators and monitors see. */
 export function testObserving(open: OpenTransport, features: TransportFeatures): void {
@@ -51,6 +60,7 @@ export function testObserving(open: OpenTransport, features: TransportFeatures):
       await backdoor.age(ref, 'one', [a], 1_000);
       await reader.recordFailures(
         ref,
+        'one',
         new Map([
           [a, failure('a')],
           [b, failure('b', { final: true })],
@@ -89,12 +99,72 @@ export function testObserving(open: OpenTransport, features: TransportFeatures):
       expect([before.lag, (await status()).lag]).toEqual([3, 1]);
     });
 
+    it('describes what is injected for a group, apart from its stream', async () => {
+      const { reader, observer, mover, stream, ref, publish, take } = await setUp(open);
+      const injected = { ...ref, injected: true as const };
+      await publish('s');
+      await take('one');
+      expect(await observer.injected(stream, ref.group)).toBeNull();
+
+      await mover.inject(ref, [injection('a'), injection('b'), injection('c')]);
+      expect(await observer.injected(stream, ref.group)).toBeNull();
+      await reader.ensureGroup(injected, '0');
+      const from = [{ stream, injected: true as const }];
+      const request = { group: ref.group, consumer: 'two', from, count: 2, blockMs: 0 };
+      const [a, b] = await reader.read(request);
+      await reader.recordFailures(
+        injected,
+        'two',
+        new Map([
+          [a?.id ?? '', failure('a', { final: true })],
+          [b?.id ?? '', failure('b')],
+        ]),
+      );
+
+      expect(await observer.injected(stream, ref.group)).toMatchObject({
+        ...injected,
+        pending: 2,
+        lastDeliveredId: b?.id,
+        consumers: [{ name: 'two', pending: 2 }],
+        failed: 1,
+      });
+      expect(await observer.groups(stream)).toMatchObject([{ group: 'readers', pending: 1, failed: 0 }]);
+      expect(await observer.injected(stream, 'others')).toBeNull();
+    });
+
+    it.each(PLACES)('goes through what is pending on the %s page by page', async (place) => {
+      const { reader, backdoor, observer, ref, key, publish, take, delivery } = await setUp(open, place);
+      const [a = '', b = '', c = ''] = await publish('a', 'b', 'c', 'd');
+      await take('one', 2);
+      await take('two', 1);
+      await reader.recordFailures(ref, 'one', new Map([[b, failure('b', { final: true })]]));
+      await backdoor.deleteEntry(key, c);
+
+      const first = await observer.pending(ref, null, 2);
+      const second = await observer.pending(ref, b, 2);
+
+      expect(first).toEqual([
+        {
+          id: a,
+          consumer: 'one',
+          idleMs: expect.any(Number) as number,
+          deliveries: 1,
+          failure: null,
+          fields: delivery(a, 'a', 1).fields,
+        },
+        expect.objectContaining({ id: b, failure: failure('b', { final: true }) }),
+      ]);
+      expect(second).toMatchObject([{ id: c, consumer: 'two', failure: null, fields: null }]);
+      expect(await observer.pending(ref, c, 2)).toEqual([]);
+    });
+
     it('shows the newest entries, and a range', async () => {
       const { observer, stream, publish } = await setUp(open);
       const [, b = '', c = ''] = await publish('a', 'b', 'c', 'd');
 
       expect(eventIds(await observer.newest(stream, 2))).toEqual(['c', 'd']);
       expect(eventIds(await observer.range(stream, b, c, 10))).toEqual(['b', 'c']);
+      expect(eventIds(await observer.range(stream, `(${b}`, '+', 10))).toEqual(['c', 'd']);
     });
 
     it('follows a stream', async () => {
@@ -110,10 +180,14 @@ export function testObserving(open: OpenTransport, features: TransportFeatures):
       expect(eventIds(await following)).toEqual(['c']);
     });
 
-    it('says who answers', async () => {
+    it('says who answers, and how it is doing', async () => {
       const { observer } = await setUp(open);
 
+      const { usedMemoryBytes, maxMemoryBytes, replicaLagSeconds } = await observer.figures();
+
       expect(await observer.server()).toMatch(/^\S+( \S+)?$/);
+      expect(usedMemoryBytes).toBeGreaterThan(0);
+      expect([maxMemoryBytes, replicaLagSeconds]).toEqual([null, new Map()]);
     });
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { eventIds, fieldsOf, ids, type OpenTransport, setUp } from './setup.ts';
+import { eventIds, fieldsOf, type OpenTransport, setUp } from './setup.ts';
 
 /** How new entries reach the consumers of a group. */
 export function testReading(open: OpenTransport): void {
@@ -35,7 +35,7 @@ export function testReading(open: OpenTransport): void {
       const read = await reader.read({
         group: ref.group,
         consumer: 'one',
-        streams: [stream, other],
+        from: [{ stream }, { stream: other }],
         count: 2,
         blockMs: 0,
       });
@@ -52,7 +52,7 @@ export function testReading(open: OpenTransport): void {
       const reading = reader.read({
         group: ref.group,
         consumer: 'one',
-        streams: [stream, other],
+        from: [{ stream }, { stream: other }],
         count: 5,
         blockMs: 30_000,
       });
@@ -65,7 +65,7 @@ export function testReading(open: OpenTransport): void {
     it('wakes one of two waiting consumers with one entry', async () => {
       const { reader, transport, ref, stream, publish } = await setUp(open);
       const second = transport.reader();
-      const request = { group: ref.group, streams: [stream], count: 5, blockMs: 30_000 };
+      const request = { group: ref.group, from: [{ stream }], count: 5, blockMs: 30_000 };
 
       const waiting = [
         reader.read({ ...request, consumer: 'one' }),
@@ -85,7 +85,7 @@ export function testReading(open: OpenTransport): void {
       const { reader, ref, stream } = await setUp(open);
 
       expect(
-        await reader.read({ group: ref.group, consumer: 'one', streams: [stream], count: 5, blockMs: 20 }),
+        await reader.read({ group: ref.group, consumer: 'one', from: [{ stream }], count: 5, blockMs: 20 }),
       ).toEqual([]);
     });
 
@@ -94,30 +94,6 @@ export function testReading(open: OpenTransport): void {
       const id = await backdoor.addEntry(stream, { hello: 'world' });
 
       expect(await take('one')).toEqual([{ id, stream, fields: { hello: 'world' }, deliveries: 1 }]);
-    });
-
-    it('keeps what was delivered pending until it is acknowledged', async () => {
-      const { reader, ref, publish, take, status } = await setUp(open);
-      await publish('a', 'b', 'c');
-      const [first = '', ...rest] = ids(await take('one'));
-
-      expect(await reader.acknowledge(ref, [first])).toBe(1);
-      expect(await reader.acknowledge(ref, [first])).toBe(0);
-
-      expect((await status()).pending).toBe(2);
-      expect(await reader.acknowledge(ref, [first, ...rest])).toBe(2);
-      expect(await reader.acknowledge(ref, [])).toBe(0);
-      expect(await status()).toMatchObject({ pending: 0, oldestPendingIdleMs: null });
-    });
-
-    it('acknowledges thousands at a time', async () => {
-      const { reader, ref, publish, take, status } = await setUp(open);
-      await publish(...Array.from({ length: 2_500 }, (_, index) => `e${index}`));
-      const delivered = ids(await take('one', 2_500));
-
-      expect(await reader.acknowledge(ref, delivered)).toBe(2_500);
-
-      expect((await status()).pending).toBe(0);
     });
   });
 }

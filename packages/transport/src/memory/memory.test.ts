@@ -29,7 +29,7 @@ it('shares one broker between transports', async () => {
 
   const id = broker.addEntry(ref.stream, { event_id: 'a' });
 
-  const read = await reader.read({ group: 'g', consumer: 'c', streams: [ref.stream], count: 1, blockMs: 0 });
+  const read = await reader.read({ group: 'g', consumer: 'c', from: [ref], count: 1, blockMs: 0 });
   expect(read.map((delivery) => delivery.id)).toEqual([id]);
   await reader.close();
 });

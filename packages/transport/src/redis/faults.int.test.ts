@@ -1,6 +1,6 @@
 import { eventually, freePort } from '@event-bus/testkit';
 import { describe, expect, it } from 'vitest';
-import { batch, eventIds, written } from '../conformance/setup.ts';
+import { batch, claiming, eventIds, written } from '../conformance/setup.ts';
 import { GroupMissingError, ServerRefusedError, UnknownOutcomeError } from '../errors.ts';
 import type { GroupReader } from '../transport.ts';
 import { createRedisTransport } from './index.ts';
@@ -10,11 +10,11 @@ const STREAM = 'events:order';
 const REF = { stream: STREAM, group: 'g' };
 
 const read = (reader: GroupReader, blockMs: number) =>
-  reader.read({ group: 'g', consumer: 'one', streams: [STREAM], count: 10, blockMs });
+  reader.read({ group: 'g', consumer: 'one', from: [REF], count: 10, blockMs });
 
 /** Reads until an entry comes: entries that were handed to a lost connection are claimed. */
 async function receive(reader: GroupReader): Promise<string[]> {
-  const claimed = await reader.claim(REF, { consumer: 'one', minIdleMs: 0, count: 10 });
+  const claimed = await reader.claim(REF, claiming('one'));
   return eventIds([...(await read(reader, 100)), ...claimed.deliveries]);
 }
 
@@ -274,7 +274,7 @@ describe('a server that dies', () => {
     await writer.append(STREAM, batch(['c'], 'b'));
 
     expect(eventIds(await read(reader, 10_000))).toEqual(['c']);
-    const { deliveries } = await reader.claim(REF, { consumer: 'two', minIdleMs: 0, count: 10 });
+    const { deliveries } = await reader.claim(REF, claiming('two'));
     expect(eventIds(deliveries)).toEqual(['a', 'b', 'c']);
   });
 

@@ -1,7 +1,7 @@
 import { type RedisServer, startRedis } from '@event-bus/testkit';
 import { afterAll, beforeAll } from 'vitest';
 import { testTransport } from '../conformance/index.ts';
-import { derivedKeys } from '../keys.ts';
+import { derivedKeys, placeKey } from '../keys.ts';
 import { createRedisTransport } from './index.ts';
 
 let server: RedisServer;
@@ -32,11 +32,11 @@ testTransport('on Redis', async () => {
       async deleteStream(stream) {
         await redis.del(stream);
       },
-      async deleteGroup({ stream, group }) {
-        await redis.xgroup('DESTROY', stream, group);
+      async deleteGroup(ref) {
+        await redis.xgroup('DESTROY', placeKey(ref), ref.group);
       },
-      async age({ stream, group }, consumer, ids, idleMs) {
-        await redis.call('XCLAIM', [stream, group, consumer, 0, ...ids, 'IDLE', idleMs, 'JUSTID']);
+      async age(ref, consumer, ids, idleMs) {
+        await redis.call('XCLAIM', [placeKey(ref), ref.group, consumer, 0, ...ids, 'IDLE', idleMs, 'JUSTID']);
       },
       async flushAll() {
         await redis.flushall();

@@ -1,52 +1,12 @@
-import { mkdir, rmdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { eventually, freePort } from '@event-bus/testkit';
+import { eventually } from '@event-bus/testkit';
 import { describe, expect, it } from 'vitest';
-import { batch, entry, eventIds, failure, written } from '../conformance/setup.ts';
+import { batch, claiming, entry, eventIds, failure, written } from '../conformance/setup.ts';
 import { CommandRejectedError, ServerRefusedError } from '../errors.ts';
 import type { EventTransport } from '../transport.ts';
-import { type FaultyServer, startFaultyServer } from './testing/faulty-server.ts';
+import { startFaultyServer } from './testing/faulty-server.ts';
+import { REFUSALS } from './testing/refusals.ts';
 
 const STREAM = 'events:order';
-
-/** Something the server refuses until it is mended. */
-interface Refusal {
-  readonly config?: Readonly<Record<string, string>>;
-  begin(faulty: FaultyServer): Promise<unknown>;
-  end(faulty: FaultyServer): Promise<unknown>;
-}
-
-const refusals: Record<string, Refusal> = {
-  OOM: {
-    begin: ({ redis }) => redis.config('SET', 'maxmemory', '1'),
-    end: ({ redis }) => redis.config('SET', 'maxmemory', '0'),
-  },
-  READONLY: {
-    begin: async ({ redis }) => redis.replicaof('127.0.0.1', await freePort()),
-    end: ({ redis }) => redis.replicaof('NO', 'ONE'),
-  },
-  NOREPLICAS: {
-    begin: ({ redis }) => redis.config('SET', 'min-replicas-to-write', '1'),
-    end: ({ redis }) => redis.config('SET', 'min-replicas-to-write', '0'),
-  },
-  MISCONF: {
-    config: { save: '3600 1' },
-    async begin({ redis, server }) {
-      await mkdir(join(server.dir, 'dump.rdb'));
-      await redis.bgsave();
-      await eventually(async () => (await redis.info('persistence')).includes('rdb_last_bgsave_status:err'));
-    },
-    async end({ redis, server }) {
-      await rmdir(join(server.dir, 'dump.rdb'));
-      await redis.save();
-    },
-  },
-  MASTERDOWN: {
-    config: { 'replica-serve-stale-data': 'no' },
-    begin: async ({ redis }) => redis.replicaof('127.0.0.1', await freePort()),
-    end: ({ redis }) => redis.replicaof('NO', 'ONE'),
-  },
-};
 
 /** What a writer left behind: nothing of a batch, or all of it. */
 async function traces(transport: EventTransport) {
@@ -55,7 +15,7 @@ async function traces(transport: EventTransport) {
 }
 
 describe('a server that declines for now', () => {
-  it.each(Object.entries(refusals))(
+  it.each(Object.entries(REFUSALS))(
     'writes nothing with %s, not even a mark, and all of it later',
     async (code, refusal) => {
       const faulty = await startFaultyServer(refusal.config);
@@ -110,16 +70,19 @@ describe('a server that declines for now', () => {
     await transport.writer().append(STREAM, batch(['a', 'b', 'c'], null));
     await redis.config('SET', 'maxmemory', 1);
 
-    const read = { group: 'g', consumer: 'one', streams: [STREAM], count: 9, blockMs: 0 };
-    const [a, b, c] = (await reader.read(read)).map(({ id }) => id) as [string, string, string];
-    expect(await reader.acknowledge(ref, [a])).toBe(1);
+    const read = { group: 'g', consumer: 'one', from: [ref], count: 9, blockMs: 0 };
+    const taken = await reader.read(read);
+    const [a = '', b = '', c = ''] = taken.map(({ id }) => id);
+    expect(await reader.acknowledge(ref, [{ id: a, eventId: 'a' }])).toBe(1);
     expect(await reader.keep(ref, 'one', [b])).toEqual([b]);
-    expect(await reader.release(ref, 'one', [b])).toBe(1);
-    expect((await reader.claim(ref, { consumer: 'two', minIdleMs: 0, count: 9 })).deliveries.length).toBe(2);
+    expect(await reader.release(ref, 'one', taken.slice(1, 2))).toBe(1);
+    expect((await reader.claim(ref, claiming('two'))).deliveries.length).toBe(2);
+    expect(await reader.countDelivery(ref, 'two', b)).toBe(2);
     expect(await reader.removeConsumer(ref, 'one')).toBe(true);
-    await expect(reader.recordFailures(ref, new Map([[c, failure('c')]]))).rejects.toThrow(
+    await expect(reader.recordFailures(ref, 'two', new Map([[c, failure('c')]]))).rejects.toThrow(
       ServerRefusedError,
     );
+    expect((await reader.claim(ref, claiming('two', { minIdleMs: 600_000 }))).deliveries).toEqual([]);
   });
 });
 
@@ -186,10 +149,10 @@ describe('a failure record that cannot be read', () => {
     const ref = { stream: STREAM, group: 'g' };
     await reader.ensureGroup(ref, '0');
     const { lastId } = written(await transport.writer().append(STREAM, batch(['a'], null)));
-    await reader.read({ group: 'g', consumer: 'one', streams: [STREAM], count: 9, blockMs: 0 });
+    await reader.read({ group: 'g', consumer: 'one', from: [ref], count: 9, blockMs: 0 });
     await redis.hset(`{${STREAM}}:failures:g`, lastId, record);
 
-    const { deliveries } = await reader.claim(ref, { consumer: 'two', minIdleMs: 0, count: 9 });
+    const { deliveries } = await reader.claim(ref, claiming('two'));
 
     expect(eventIds(deliveries)).toEqual(['a']);
   });

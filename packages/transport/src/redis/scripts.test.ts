@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest';
 import { ENTRY_FIELDS } from '../entry.ts';
 
 const folder = new URL('../../lua/', import.meta.url);
-const scripts = readdirSync(folder).map(
-  (name) => [name, readFileSync(new URL(name, folder), 'utf8')] as const,
-);
+const read = (name: string) => readFileSync(new URL(name, folder), 'utf8');
+const scripts = readdirSync(folder)
+  .filter((name) => name.endsWith('.lua'))
+  .map((name) => [name, read(name)] as const);
+const includes = readdirSync(new URL('include/', folder));
 
 describe('the scripts', () => {
   it('write the fields of an entry by their names and in their order', () => {
@@ -26,9 +28,20 @@ describe('the scripts', () => {
       const head = text.slice(0, text.search(/^[^-]/m));
 
       expect(head).toMatch(/KEYS\[1\]/);
-      expect(head).toMatch(/ARGV\[1\]/);
+      expect(head).toMatch(/ARGV\[1(\.\.\.)?\]/);
       expect(head).toMatch(/Replies/);
       expect(text).not.toMatch(/--\[\[/);
     },
   );
+
+  it.each(scripts)('%s includes what it calls, and nothing else', (_, text) => {
+    const included = [...text.matchAll(/^-- include (\S+)$/gm)].map(([, name]) => name);
+    const whole = included.map((name) => read(`include/${name}`)).join('\n') + text;
+    const needed = includes.filter((name) => {
+      const defined = [...read(`include/${name}`).matchAll(/^local function (\w+)/gm)];
+      return defined.some(([, name = '']) => new RegExp(`(?<!function )\\b${name}\\(`).test(whole));
+    });
+
+    expect(new Set(included)).toEqual(new Set(needed));
+  });
 });
