@@ -1,16 +1,13 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createDatabase, createPool, migrate } from '../packages/database/src/index.ts';
 import {
-  createTemporaryFolder,
   type PostgresServer,
   type RedisServer,
   startPostgres,
   startRedis,
 } from '../packages/testkit/src/index.ts';
-import { ENTRY_FIELDS } from '../packages/transport/src/entry.ts';
-import { createRedisTransport } from '../packages/transport/src/redis/index.ts';
 
 const infra = join(import.meta.dirname, '..', 'infra');
 
@@ -20,30 +17,13 @@ function directives(file: string): [string, string][] {
 }
 
 describe('Redis', () => {
-  const entry = ENTRY_FIELDS.map((field) =>
-    field === 'event_id' ? '0f8fad5b-d9cb-469f-a165-70867728950e' : field === 'source' ? 'test' : '',
-  );
-  const stream = 'events:user';
-  const ref = { stream, group: 'directory' };
-  const folder = createTemporaryFolder('acl');
   let redis: RedisServer;
 
   beforeAll(async () => {
-    const aclfile = join(folder.path, 'users.acl');
-    writeFileSync(
-      aclfile,
-      readFileSync(join(infra, 'redis/users.acl'), 'utf8').replace('user default off\n', ''),
-    );
-    redis = await startRedis({ config: { ...Object.fromEntries(directives('redis/redis.conf')), aclfile } });
+    redis = await startRedis({ config: Object.fromEntries(directives('redis/redis.conf')) });
   });
 
-  afterAll(async () => {
-    await redis.stop();
-    await folder.remove();
-  });
-
-  const as = (user: string) =>
-    createRedisTransport({ url: redis.url.replace('redis://', `redis://${user}:change-me-${user}@`) });
+  afterAll(() => redis.stop());
 
   test('takes the settings, and evicts nothing', async () => {
     const settings = directives('redis/redis.conf');
@@ -55,71 +35,6 @@ describe('Redis', () => {
 
     expect(policy).toEqual(['maxmemory-policy', 'noeviction']);
     expect(nodes).toEqual(['stream-node-max-bytes', '16384']);
-  });
-
-  test('lets each user do what its process does', async () => {
-    const [publisher, runner, operator] = ['publisher', 'runner', 'operator'].map(as) as [
-      ReturnType<typeof as>,
-      ReturnType<typeof as>,
-      ReturnType<typeof as>,
-    ];
-    const [writer, reader, observer] = [publisher.writer(), runner.reader(), operator.observer()];
-
-    await publisher.observer().ping();
-    await writer.inspect(stream, 'test');
-    const expectation = { eventId: null, present: true };
-    const { outcome } = await writer.append(stream, {
-      source: 'test',
-      expect: expectation,
-      entries: [entry],
-    });
-    const written = await writer.range(stream, '-', '+', 10);
-    await reader.ensureGroup(ref, '0');
-    const read = { group: ref.group, consumer: 'a', streams: [stream], count: 10, blockMs: 100 };
-    const [delivery] = await reader.read(read);
-    const id = delivery?.id ?? '';
-    const failure = {
-      eventId: '',
-      attempts: 1,
-      reason: 'error',
-      error: '',
-      failedAt: 0,
-      dueAt: 0,
-      final: false,
-    };
-    await reader.recordFailures(ref, new Map([[id, failure]]));
-    await reader.failures(ref, [id]);
-    await reader.keep(ref, 'a', [id]);
-    await reader.release(ref, 'a', [id]);
-    await reader.claim(ref, { consumer: 'a', minIdleMs: 0, count: 10 });
-    const groups = await observer.groups(stream);
-    const acknowledged = await reader.acknowledge(ref, [id]);
-    await reader.removeConsumer(ref, 'a');
-    await runner.observer().stream(stream);
-    await runner.observer().newest(stream, 10);
-    await observer.stream(stream);
-    await observer.follow(stream, '0', 10);
-    await observer.server();
-    await operator.writer().inspect(stream, 'test');
-    await Promise.all([publisher.close(), runner.close(), operator.close()]);
-
-    expect(outcome).toBe('appended');
-    expect(written).toHaveLength(1);
-    expect(groups).toMatchObject([{ group: 'directory', pending: 1 }]);
-    expect(acknowledged).toBe(1);
-  });
-
-  test.each([
-    ['publisher', ['FLUSHALL']],
-    ['publisher', ['DEL', stream]],
-    ['runner', ['XADD', stream, '*', 'a', 'b']],
-    ['runner', ['SET', 'session:1', 'x']],
-    ['operator', ['CONFIG', 'GET', '*']],
-    ['operator', ['XLEN', 'other']],
-  ])('does not let %s run %j', async (user, [command = '', ...args]) => {
-    const client = redis.client({ username: user, password: `change-me-${user}` });
-
-    await expect(client.call(command, ...args)).rejects.toThrow(/NOPERM/);
   });
 });
 

@@ -1,0 +1,208 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTemporaryFolder, type RedisServer, startRedis } from '../packages/testkit/src/index.ts';
+import {
+  type DeadLetterDetails,
+  ENTRY_FIELDS,
+  type EventTransport,
+  type FailureRecord,
+} from '../packages/transport/src/index.ts';
+import { createRedisTransport } from '../packages/transport/src/redis/index.ts';
+
+const users = readFileSync(join(import.meta.dirname, '../infra/redis/users.acl'), 'utf8');
+
+describe('the users of Redis', () => {
+  const stream = 'events:user';
+  const ref = { stream, group: 'directory' };
+  const injected = { ...ref, injected: true as const };
+  const folder = createTemporaryFolder('acl');
+  let redis: RedisServer;
+
+  beforeAll(async () => {
+    const aclfile = join(folder.path, 'users.acl');
+    writeFileSync(aclfile, users.replace('user default off\n', ''));
+    redis = await startRedis({ config: { aclfile, maxmemory: '1gb' } });
+  });
+
+  afterAll(async () => {
+    await redis.stop();
+    await folder.remove();
+  });
+
+  /** The commands that somebody may send, and those that were sent, by scripts too. Subcommands count as one. */
+  async function rightsUsed(user: string, work: (transport: EventTransport) => Promise<void>) {
+    const admin = redis.client();
+    await admin.config('RESETSTAT');
+    const url = redis.url.replace('redis://', `redis://${user}:change-me-${user}@`);
+    const transport = createRedisTransport({ url });
+    await work(transport);
+    await transport.close();
+    const sent = [...(await admin.info('commandstats')).matchAll(/^cmdstat_(\w+)/gm)];
+    const line = new RegExp(`^user ${user} .*$`, 'm').exec(users)?.[0];
+    const granted = [...(line ?? '').matchAll(/ \+([@\w]+)/g)];
+    const names = (found: RegExpExecArray[]) => [...new Set(found.map(([, name = '']) => name))].toSorted();
+    // Signing in needs no right, and the rest is this test's.
+    const own = new Set(['auth', 'hello', 'config', 'acl']);
+    return { sent: names(sent).filter((name) => !own.has(name)), granted: names(granted) };
+  }
+
+  const eventIds = ['a', 'b', 'c', 'd'];
+  const details: DeadLetterDetails = {
+    dlq_original_id: '1-1',
+    dlq_group: ref.group,
+    dlq_reason: 'attempts used up',
+    dlq_error: '',
+    dlq_deliveries: '3',
+    dlq_first_delivered_at: '',
+    dlq_dead_lettered_at: '',
+    dlq_consumer: 'a',
+  };
+
+  function entryOf(eventId: string): string[] {
+    return ENTRY_FIELDS.map((field) => (field === 'event_id' ? eventId : field === 'source' ? 'test' : ''));
+  }
+
+  async function publish(transport: EventTransport): Promise<void> {
+    const writer = transport.writer();
+    await transport.observer().ping();
+    await writer.inspect(stream, 'test');
+    const { outcome } = await writer.append(stream, {
+      source: 'test',
+      expect: { eventId: null, present: true },
+      entries: eventIds.map(entryOf),
+    });
+    const written = await writer.range(stream, '-', '+', 10);
+
+    expect([outcome, written.length]).toEqual(['appended', 4]);
+    // Takes back what would run out of entry IDs midway.
+    const end = '18446744073709551615-18446744073709551614';
+    await redis.client().xadd('events:full', end, 'a', 'b');
+    await expect(
+      writer.append('events:full', {
+        source: 'test',
+        expect: { eventId: null, present: true },
+        entries: eventIds.map(entryOf),
+      }),
+    ).rejects.toThrow(/no entry IDs left/);
+  }
+
+  async function handle(transport: EventTransport): Promise<void> {
+    const reader = transport.reader();
+    await reader.ping();
+    await reader.ensureGroup(ref, '0');
+    await reader.ensureGroup(injected, '0');
+    const from = [ref, injected];
+    const [a, b, c] = await reader.read({ group: ref.group, consumer: 'a', from, count: 3, blockMs: 100 });
+    const [idOfA, idOfB, idOfC] = [a?.id ?? '', b?.id ?? '', c?.id ?? ''];
+    const failure: FailureRecord = {
+      eventId: 'b',
+      attempts: 1,
+      final: true,
+      kind: 'error',
+      reason: 'error',
+      error: '',
+      stack: '',
+      history: [],
+      firstDeliveredAt: 0,
+      failedAt: 0,
+      dueAt: 0,
+    };
+    await reader.recordFailures(ref, 'a', new Map([[idOfB, failure]]));
+    await reader.failures(ref, [idOfB]);
+    await reader.countDelivery(ref, 'a', idOfA);
+    await reader.keep(ref, 'a', [idOfA]);
+    await reader.release(ref, 'a', [{ id: idOfA, deliveries: 2 }]);
+    const claimed = await reader.claim(ref, { consumer: 'a', minIdleMs: 0, count: 10, maxDeliveries: 9 });
+    await reader.acknowledge(injected, [{ id: '1-1', eventId: 'a' }]);
+    await reader.removeConsumer(injected, 'a');
+    await transport.observer().stream(stream);
+    await transport.observer().newest(stream, 10);
+
+    expect(claimed.deliveries.map(({ id }) => id)).toEqual([idOfA, idOfC]);
+    expect(await reader.acknowledge(ref, [{ id: idOfA, eventId: 'a' }])).toBe(1);
+  }
+
+  async function move(transport: EventTransport): Promise<void> {
+    const [mover, observer, reader] = [transport.mover(), transport.observer(), transport.reader()];
+    const search = { minIdleMs: 0, maxDeliveries: 9, count: 10 };
+    const { entries } = await mover.givenUp(ref, search);
+    const [b] = entries;
+    const letter = await mover.deadLetter(ref, { id: b?.id ?? '', eventId: 'b' }, details);
+    const fields = b?.fields ?? {};
+    await mover.restore(ref, [{ fields, details, deadLetterId: letter ?? '' }]);
+    await mover.inject(ref, [{ fields, replayId: '', deadLetterId: letter ?? '' }]);
+    await mover.forget(ref, [{ id: '1-1', eventId: 'b' }]);
+    await mover.dropVanished(ref, ['1-1']);
+    await reader.acknowledge(ref, [{ id: '1-1', eventId: 'a' }]);
+    await observer.groups(stream);
+    await observer.stream(stream);
+    await observer.ping();
+
+    expect(await mover.injectedCount(ref)).toBe(1);
+    expect(await observer.injected(stream, ref.group)).toMatchObject({ pending: 0 });
+    expect(await mover.removeIdleConsumer(ref, 'nobody', 1)).toBe(true);
+  }
+
+  async function watch(transport: EventTransport): Promise<void> {
+    const observer = transport.observer();
+    await observer.ping();
+    await observer.stream(stream);
+    await observer.range(stream, '-', '+', 1);
+    const figures = await observer.figures();
+
+    expect(await observer.groups(stream)).toMatchObject([{ group: 'directory', pending: 1, failed: 0 }]);
+    expect(figures.maxMemoryBytes).toBe(1024 ** 3);
+  }
+
+  async function operate(transport: EventTransport): Promise<void> {
+    const [mover, observer, reader] = [transport.mover(), transport.observer(), transport.reader()];
+    await observer.stream(stream);
+    await observer.groups(stream);
+    await observer.injected(stream, ref.group);
+    await observer.pending(ref, null, 10);
+    await observer.newest(stream, 10);
+    await observer.follow(stream, '0', 10);
+    await observer.server();
+    await reader.failures(ref, ['1-1']);
+    await transport.writer().inspect(stream, 'test');
+    const [letter = ''] = await mover.restore(ref, [{ fields: { event_id: 'x' }, details }]);
+    await mover.inject(ref, [{ fields: { event_id: 'x' }, replayId: 'r', deadLetterId: letter }]);
+
+    expect(await mover.injectedCount(ref)).toBe(2);
+  }
+
+  test('lets each user do what its process does, and grants nothing beyond', async () => {
+    for (const [user, work] of [
+      ['publisher', publish],
+      ['runner', handle],
+      ['mover', move],
+      ['monitor', watch],
+    ] as const) {
+      const { sent, granted } = await rightsUsed(user, work);
+
+      expect([user, sent]).toEqual([user, granted]);
+    }
+    await rightsUsed('operator', operate);
+  });
+
+  test.each([
+    ['publisher', ['FLUSHALL']],
+    ['publisher', ['DEL', stream]],
+    ['runner', ['XADD', stream, '*', 'a', 'b']],
+    ['runner', ['SET', 'session:1', 'x']],
+    ['mover', ['HSET', '{events:user}:writers', 'a', 'b']],
+    ['mover', ['XTRIM', stream, 'MAXLEN', '0']],
+    ['mover', ['XADD', 'session:1', '*', 'a', 'b']],
+    ['monitor', ['XDEL', stream, '1-1']],
+    ['monitor', ['EVAL', "return redis.call('XADD', KEYS[1], '*', 'a', 'b')", '1', stream]],
+    ['operator', ['CONFIG', 'GET', '*']],
+    ['operator', ['XLEN', 'other']],
+  ])('does not let %s run %j', async (user, [command = '', ...args]) => {
+    const client = redis.client({ username: user, password: `change-me-${user}` });
+
+    await expect(client.call(command, ...args)).rejects.toThrow(
+      /NOPERM|ACL failure in script|The user executing the script/,
+    );
+  });
+});
