@@ -241,8 +241,8 @@ export const consumingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/transport/lua/keep.lua',
-        find: "  if #redis.call('XPENDING', stream, group, ARGV[i], ARGV[i], 1, consumer) == 1 then",
-        replace: "  if #redis.call('XPENDING', stream, group, ARGV[i], ARGV[i], 1) == 1 then",
+        find: "  if #redis.call('XPENDING', stream, group, id, id, 1, consumer) == 1 then",
+        replace: "  if #redis.call('XPENDING', stream, group, id, id, 1) == 1 then",
       },
     ],
     tests: [conformance],
@@ -265,7 +265,7 @@ export const consumingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/transport/lua/release.lua',
-        find: '    local deliveries = math.max(pending[4] - 1, 0)\n',
+        find: '    local deliveries = math.max(0, math.min(pending[4], ARGV[i + 1] - 1))\n',
         replace: '    local deliveries = pending[4]\n',
       },
     ],
@@ -277,7 +277,7 @@ export const consumingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/transport/lua/claim.lua',
-        find: '  return record.final == true\n',
+        find: '  return record and record.final == true\n',
         replace: '  return false\n',
       },
     ],

@@ -1,6 +1,7 @@
 import { appendingMutations } from './appending.ts';
 import { consumingMutations } from './consuming.ts';
 import { deadLetterMutations } from './dead-letters.ts';
+import { movingMutations } from './moving.ts';
 import type { Mutation } from './mutation.ts';
 import { publishingMutations } from './publishing.ts';
 
@@ -9,5 +10,6 @@ export const mutations: readonly Mutation[] = [
   ...appendingMutations,
   ...publishingMutations,
   ...consumingMutations,
+  ...movingMutations,
   ...deadLetterMutations,
 ];
