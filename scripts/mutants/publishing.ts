@@ -181,6 +181,20 @@ export const publishingMutations: readonly Mutation[] = [
     only: 'parked',
   },
   {
+    name: 'lead-without-backoff',
+    harm: 'to lead counts as success, so what fails every leader is tried again without a pause',
+    edits: [
+      {
+        file: 'packages/publisher/src/publisher.ts',
+        find: '            lead(options, observer, session, drain, abort),\n',
+        replace:
+          '            lead(options, observer, session, drain, abort).finally(() => {\n              failures = 0;\n            }),\n',
+      },
+    ],
+    tests: ['packages/publisher/src/publisher.int.test.ts'],
+    only: 'ever more slowly',
+  },
+  {
     name: 'pages-without-bytes',
     harm: 'a page has as many rows as ever, however large they are',
     edits: [

@@ -14,7 +14,8 @@ import type { Batch } from './batch.ts';
 /** What happens in a publisher, as its logs, metrics and spans tell it. */
 export interface PublisherObserver {
   leading(epoch: number): void;
-  following(reason: string): void;
+  /** @param failures how often in a row it came to nothing. */
+  following(reason: string, failures: number): void;
   /** A batch was formed; its gaps and parked events are known. */
   formed(batch: Batch, gaps: number): void;
   /** A batch is in its streams and recorded. */
@@ -73,9 +74,9 @@ export function createPublisherObserver(logger: Logger, source: string): Publish
       active.record(1, common);
       logger.info({ source, epoch }, 'leading: this publisher carries the outbox');
     },
-    following: (reason) => {
+    following: (reason, failures) => {
       active.record(0, common);
-      logger.info({ source, reason }, 'following: another publisher may lead');
+      logger.info({ source, reason, failures }, 'following: another publisher may lead');
     },
     formed: (_batch, gaps) => gapsOpen.record(gaps, common),
     recorded: (batch) => {

@@ -254,6 +254,28 @@ test('two publishers on one outbox publish each event once, and the second takes
   expect(await eventIds('events:user')).toEqual([...before, ...after]);
 });
 
+test('a leader that cannot record anything leads again ever more slowly, until it has recorded something', async () => {
+  const obstruct = () =>
+    sql`create trigger obstacle before insert on outbox_batches execute function outbox_refuse_change()`.execute(
+      bench.db,
+    );
+  const failures = () =>
+    bench.logs.filter((line) => String(line.msg).startsWith('following')).map((line) => line.failures);
+  await obstruct();
+  bench.start();
+  await bench.insert(['ann']);
+  await eventually(() => failures().length === 4);
+  await sql`drop trigger obstacle on outbox_batches`.execute(bench.db);
+  await eventually(async () => (await statuses()).every((status) => status.endsWith('published')));
+  const before = failures();
+  await obstruct();
+  await bench.insert(['bob']);
+  await eventually(() => failures().length > before.length + 1);
+
+  expect(before).toEqual(before.map((_, index) => index + 1));
+  expect(failures().slice(before.length, before.length + 2)).toEqual([1, 2]);
+});
+
 test('topics with several partitions are spread by slot', async () => {
   await bench.db.insertInto('topics').values({ name: 'order', partitions: 4 }).execute();
   bench.start();

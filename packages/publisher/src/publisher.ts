@@ -1,11 +1,5 @@
 import { type BusDatabase, registerTopics, TopicPartitionsError } from '@event-bus/database';
-import {
-  assertSource,
-  DeposedError,
-  loadParkedAggregates,
-  OutboxInconsistentError,
-  takeLead,
-} from '@event-bus/outbox/log';
+import { assertSource, loadParkedAggregates, OutboxInconsistentError, takeLead } from '@event-bus/outbox/log';
 import type { Logger } from '@event-bus/telemetry';
 import type { EventTransport } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
@@ -51,22 +45,30 @@ export interface Publisher {
 
 /** Creates a publisher. Any number of them may run on one outbox: one leads. */
 export function createPublisher(options: PublisherOptions): Publisher {
-  const observer = createPublisherObserver(options.logger, options.settings.source);
+  const told = createPublisherObserver(options.logger, options.settings.source);
   return {
     name: 'publisher',
     run: async ({ drain, abort }) => {
-      for (let failures = 0; !drain.aborted; ) {
+      let failures = 0;
+      const observer: PublisherObserver = {
+        ...told,
+        // Not when it leads: what fails every leader would be tried without a pause.
+        recorded: (batch) => {
+          failures = 0;
+          told.recorded(batch);
+        },
+      };
+      while (!drain.aborted) {
         try {
           await registerTopics(options.busDatabase, options.topics ?? []);
           await assertSource(options.pool, options.settings.source);
-          await withLead(leadOptions(options), drain, async (session) => {
-            failures = 0;
-            await lead(options, observer, session, drain, abort);
-          });
+          await withLead(leadOptions(options), drain, (session) =>
+            lead(options, observer, session, drain, abort),
+          );
         } catch (error) {
           if (isFinal(error) || abort.aborted) throw error;
-          observer.following(error instanceof Error ? error.message : String(error));
-          failures = error instanceof DeposedError ? 0 : failures + 1;
+          failures += 1;
+          observer.following(error instanceof Error ? error.message : String(error), failures);
           await backoff(failures, drain).catch(() => undefined);
         }
       }
