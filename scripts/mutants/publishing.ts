@@ -181,6 +181,18 @@ export const publishingMutations: readonly Mutation[] = [
     only: 'parked',
   },
   {
+    name: 'positions-drawn-twice',
+    harm: 'events whose positions were drawn twice, because the sequence was set back, are passed over and called published',
+    edits: [
+      {
+        file: 'packages/outbox/src/log/lead.ts',
+        find: '  await assertPositionsAreUnique(pool, position);\n',
+        replace: '  if (position < 0) await assertPositionsAreUnique(pool, position);\n',
+      },
+    ],
+    tests: ['packages/publisher/src/reused-positions.int.test.ts'],
+  },
+  {
     name: 'lead-without-backoff',
     harm: 'to lead counts as success, so what fails every leader is tried again without a pause',
     edits: [

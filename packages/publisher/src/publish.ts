@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { assertSequenceIsAhead } from '@event-bus/outbox/log';
 import { formBatch } from './batch.ts';
 import type { Leader } from './leader.ts';
 import type { LogReader, Reading } from './log-reader.ts';
@@ -29,6 +30,7 @@ export async function publish(
     const now = performance.now();
     if (now >= sweepAt || wakeup.takeSweepRequest()) {
       await pipeline.settle(0);
+      await assertSequenceIsAhead(leader.pool);
       await sweep(leader);
       sweepAt = performance.now() + settings.sweepMs;
     }

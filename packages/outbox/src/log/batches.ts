@@ -26,21 +26,26 @@ interface BatchRow {
 
 const columns = 'stream, number::text, last_id, last_event_id::text';
 
+/**
+ * A query for these columns of the newest batch of every stream. A loose index scan: the table has a row per batch, and
+ * only the newest of each stream is wanted.
+ */
+export function newestOf(select: string): string {
+  return `with recursive streams as (
+      (select stream from outbox_batches order by stream limit 1)
+      union all
+      select (select b.stream from outbox_batches b where b.stream > s.stream order by b.stream limit 1)
+      from streams s where s.stream is not null
+    )
+    select b.* from streams s
+    cross join lateral (
+      select ${select} from outbox_batches where stream = s.stream order by outbox_batches.number desc limit 1
+    ) b`;
+}
+
 /** The newest batch of every stream this outbox has written to. */
 export async function newestBatches(pool: Pool): Promise<RecordedBatch[]> {
-  // A loose index scan: the table has a row per batch, and only the newest of each stream is wanted.
-  const { rows } = await pool.query<BatchRow>(
-    `with recursive streams as (
-       (select stream from outbox_batches order by stream limit 1)
-       union all
-       select (select b.stream from outbox_batches b where b.stream > s.stream order by b.stream limit 1)
-       from streams s where s.stream is not null
-     )
-     select b.* from streams s
-     cross join lateral (
-       select ${columns} from outbox_batches where stream = s.stream order by outbox_batches.number desc limit 1
-     ) b`,
-  );
+  const { rows } = await pool.query<BatchRow>(newestOf(columns));
   return rows.map(toBatch);
 }
 

@@ -45,6 +45,7 @@ export {
   requestSweep,
 } from './retries.ts';
 export type { LogRow } from './row.ts';
+export { assertSequenceIsAhead } from './sequence.ts';
 export { isOver, type Snapshot } from './snapshot.ts';
 export {
   countLimit,

@@ -1,6 +1,7 @@
 import type { Pool } from 'pg';
 import { DeposedError, OutboxInconsistentError } from '../errors.ts';
 import type { Range } from './ranges.ts';
+import { assertPositionsAreUnique, assertSequenceIsAhead } from './sequence.ts';
 
 /** Keys of the advisory locks, in the space of two integers; those of aggregates are in the space of one. */
 export const outboxLocks = { space: 1_869_968_482, leader: 1, asleep: 2 } as const;
@@ -23,13 +24,13 @@ export interface LeadState {
 /**
  * Begins a new epoch of the outbox. Call it only while holding the leader's lock. From now on nothing that an
  * earlier leader tries to record is accepted.
- * @throws OutboxInconsistentError the log's sequence is behind the cursor, or the outbox has another name.
+ * @throws OutboxInconsistentError the log's sequence is or was behind the cursor, or the outbox has another name.
  */
 export async function takeLead(pool: Pool, source: string, leader: string): Promise<LeadState> {
-  const { rows } = await pool.query<{ epoch: string; position: string; source: string; last_value: string }>(
+  const { rows } = await pool.query<{ epoch: string; position: string }>(
     `update outbox_cursor set epoch = epoch + 1, leader = $2, led_since = clock_timestamp(), source = coalesce(source, $1)
      where coalesce(source, $1) = $1
-     returning epoch::text, position::text, source, (select last_value::text from outbox_position) as last_value`,
+     returning epoch::text, position::text`,
     [source, leader],
   );
   const cursor = rows[0];
@@ -39,12 +40,10 @@ export async function takeLead(pool: Pool, source: string, leader: string): Prom
       'outbox_cursor has no row: restore it, or run `bus migrate` on an empty database',
     );
   }
-  if (Number(cursor.last_value) < Number(cursor.position)) {
-    throw new OutboxInconsistentError(
-      `the sequence outbox_position stands at ${cursor.last_value}, behind the published position ${cursor.position}: new events would be skipped. Set it with select setval('outbox_position', ${cursor.position})`,
-    );
-  }
-  return { epoch: Number(cursor.epoch), position: Number(cursor.position), gaps: await loadGaps(pool) };
+  const position = Number(cursor.position);
+  await assertSequenceIsAhead(pool);
+  await assertPositionsAreUnique(pool, position);
+  return { epoch: Number(cursor.epoch), position, gaps: await loadGaps(pool) };
 }
 
 /**
