@@ -193,6 +193,30 @@ export const publishingMutations: readonly Mutation[] = [
     tests: ['packages/publisher/src/reused-positions.int.test.ts'],
   },
   {
+    name: 'attach-with-scan',
+    harm: 'partitions are attached although PostgreSQL has to scan a default partition full of rows for it',
+    edits: [
+      {
+        file: 'packages/database/migrations/0011-partitions-beside-rows.sql',
+        find: '  is_small boolean := bus_is_small(rest);\n',
+        replace: '  is_small boolean := true;\n',
+      },
+    ],
+    tests: ['packages/database/src/partitions.int.test.ts'],
+  },
+  {
+    name: 'tomorrow-guarded',
+    harm: 'who dies while partitions are made leaves producers a constraint that refuses their events tomorrow',
+    edits: [
+      {
+        file: 'packages/database/migrations/0011-partitions-beside-rows.sql',
+        find: 'generate_series(2, days)',
+        replace: 'generate_series(1, days)',
+      },
+    ],
+    tests: ['packages/database/src/partitions.int.test.ts'],
+  },
+  {
     name: 'lead-without-backoff',
     harm: 'to lead counts as success, so what fails every leader is tried again without a pause',
     edits: [
