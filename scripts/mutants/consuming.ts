@@ -49,6 +49,18 @@ export const consumingMutations: readonly Mutation[] = [
     tests: ['packages/inbox/src/leases.int.test.ts'],
   },
   {
+    name: 'lease-prolonged-by-clock',
+    harm: 'the lease of a runner that died lasts as long as the clock of the database was set back',
+    edits: [
+      {
+        file: 'packages/database/migrations/0012-lease-clock.sql',
+        find: 'and expires_at > clock_timestamp() + ttl;',
+        replace: 'and false;',
+      },
+    ],
+    tests: ['packages/inbox/src/leases.int.test.ts'],
+  },
+  {
     name: 'duplicates-handled',
     harm: 'the handler runs although the inbox knows the event',
     edits: [

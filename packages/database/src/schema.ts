@@ -109,6 +109,8 @@ export interface InboxLeasesTable {
   token: BigInt64;
   holder: string;
   expires_at: Timestamp;
+  /** For how long it was granted or renewed. */
+  ttl: string | null;
 }
 
 /** The groups whose inbox is in this database. */

@@ -28,6 +28,33 @@ test('one holder at a time has the lease, and each grant has a higher token', as
   );
 });
 
+/** Leaves the lease as it is found after the clock of the database was set back. */
+const setClockBack = () =>
+  sql`update inbox_leases set expires_at = expires_at + interval '1 hour'`.execute(database.db);
+
+test('a clock that is set back does not prolong the lease of a holder that died', async () => {
+  await acquire('a', 300);
+  await setClockBack();
+
+  expect(await acquire('b', 60_000)).toBeNull();
+  await expect.poll(() => acquire('b', 60_000)).toBe(2n);
+});
+
+test('a clock that is set back takes the lease from no holder that renews it', async () => {
+  const first = lease(await acquire('a', 60_000));
+  await renewLease(database.db, first, 120_000);
+  await setClockBack();
+
+  expect(await acquire('b', 1)).toBeNull();
+  const { rows } = await sql<{ rest: number }>`
+    select extract(epoch from expires_at - clock_timestamp())::float8 as rest from inbox_leases`.execute(
+    database.db,
+  );
+  expect(rows[0]?.rest).toBeGreaterThan(60);
+  expect(await renewLease(database.db, first, 60_000)).toBe(true);
+  expect(await acquire('b', 1)).toBeNull();
+});
+
 test('of twenty that ask for an expired lease at once, one gets it', async () => {
   await acquire('a', 0);
 

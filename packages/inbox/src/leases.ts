@@ -18,8 +18,9 @@ export const leaseLostState = 'LE001';
 
 /**
  * Takes the lease if it is free, expired or already this holder's, for `ttlMs` by the database's clock, and
- * returns its token; `null` while somebody else holds it. Resolves only when every transaction that passed
- * {@link assertLease} under an older token has ended, and none passes it later.
+ * returns its token; `null` while somebody else holds it. A clock that is set back makes it last for no longer than it was
+ * granted for. Resolves only when every transaction that passed {@link assertLease} under an older token has ended, and
+ * none passes it later.
  */
 export async function acquireLease(
   db: Kysely<BusDatabase>,
@@ -39,7 +40,8 @@ export async function renewLease(
   ttlMs: number,
 ): Promise<boolean> {
   const { numAffectedRows } = await sql`
-    update inbox_leases set expires_at = clock_timestamp() + make_interval(secs => ${ttlMs}::float8 / 1000)
+    update inbox_leases l set expires_at = clock_timestamp() + t.ttl, ttl = t.ttl
+    from make_interval(secs => ${ttlMs}::float8 / 1000) t(ttl)
     where consumer_group = ${lease.group} and stream = ${lease.stream} and token = ${lease.token}`.execute(
     db,
   );
