@@ -1,4 +1,3 @@
-export { findSettled } from './find-settled.ts';
 export { findBlockers } from './dead-letters/blockers.ts';
 export {
   adoptCopies,
@@ -24,6 +23,7 @@ export {
 } from './dead-letters/redriving.ts';
 export { releaseHeld } from './dead-letters/release-held.ts';
 export { reviveDead } from './dead-letters/revive.ts';
+export { findSettled } from './find-settled.ts';
 export { beginHandling, type InboxKey, type InboxRow, recordHandled, settleOutcome } from './handled.ts';
 export { type InboxGroup, loadInboxGroups, registerInboxGroup } from './inbox-groups.ts';
 export { ensureInboxPartitions } from './inbox-partitions.ts';

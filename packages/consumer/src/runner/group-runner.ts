@@ -90,7 +90,15 @@ export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
       try {
         const startPositions = await registerUntilDone(options, state, drain);
         if (startPositions === undefined) return;
-        await handleUntilDrained(options, { state, handling, duplicates, startPositions, drain, abort, aborting });
+        await handleUntilDrained(options, {
+          state,
+          handling,
+          duplicates,
+          startPositions,
+          drain,
+          abort,
+          aborting,
+        });
       } finally {
         await Promise.allSettled([state.reader.close(), state.streams.close()]);
       }
