@@ -67,6 +67,8 @@ describe.each(
           dispatcher: scripted.dispatcher,
           transport,
           registry: database.db,
+          inbox: database.db,
+          solitude: createSolitude(),
           ...(ordering === 'aggregate' ? { leases: createLeaseStore(database.db, topic) } : {}),
           logger: createLogger({ service: 'test', level: 'silent' }),
           settings: { blockMs: 20, readCount: 20, readAhead: 20 },
