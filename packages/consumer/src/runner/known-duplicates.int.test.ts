@@ -4,6 +4,7 @@ import { eventually } from '@event-bus/testkit';
 import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createGroupRunner } from './group-runner.ts';
 import { createLeaseStore } from './lease-store.ts';
+import { createSolitude } from './solitude.ts';
 import { busKinds, createTestPublisher, startBus, type TestBus, uniqueTopic } from './testing/bus.ts';
 import {
   createScriptedDispatcher,
