@@ -148,11 +148,17 @@ async function untilSettled(): Promise<Record<keyof typeof groups, Account>> {
   );
 }
 
-const redriveAll = () =>
-  database.pool.query(
-    `update dead_letters set state = 'redriving', redrives = redrives + 1, redriven_at = clock_timestamp()
-     where state = 'dead'`,
-  );
+/** Runs `bus dlq` to its end. */
+async function dlq(...args: string[]): Promise<{ readonly code: number | null; readonly output: string }> {
+  const command = await spawnService({
+    entry: join(root, 'packages', 'cli', 'src', 'main.ts'),
+    args: ['dlq', ...args],
+    env: { DATABASE_URL: database.url, REDIS_URL: redis.url },
+    name: 'bus',
+  });
+  const { code } = await command.exited;
+  return { code, output: command.output() };
+}
 
 test('what fails for good is dead, what does not is handled, and a redrive after the cure handles the rest, each once', async () => {
   await startAll();
@@ -160,7 +166,7 @@ test('what fails for good is dead, what does not is handled, and a redrive after
 
   const sick = await untilSettled();
   await database.pool.query('update mood set is_cured = true');
-  await redriveAll();
+  await dlq('redrive', '--all');
   const cured = await untilSettled();
 
   for (const group of ['unordered', 'ordered'] as const) {
@@ -192,7 +198,7 @@ test('the account stays exact while Redis is wiped and restarted, and movers and
   await append(300, 10);
   const sick = await untilSettled();
   await database.pool.query('update mood set is_cured = true');
-  await redriveAll();
+  await dlq('redrive', '--all');
   await eventually(async () => (await account('ordered')).redriving < 60);
   runners[0]?.kill('SIGKILL');
   await redis.client().flushall();
@@ -243,4 +249,71 @@ test('while what all handlers need is down nothing is dead-lettered, and everyth
   for (const group of ['unordered', 'ordered'] as const) {
     expect(up[group]).toMatchObject({ handled: 300, twice: 0, dead: 0, both: 0 });
   }
+});
+
+test('letters are listed by cause, shown whole, redriven one by one and discarded for a reason that stays on record', async () => {
+  await start('outbox-publisher');
+  await start('dlq-mover');
+  await startRunner('unordered');
+  await append(60, 20);
+  await eventually(async () => {
+    const { rows } = await database.pool.query(
+      "select from dead_letters where state = 'dead' and dlq_id is not null",
+    );
+    return rows.length === 3;
+  });
+  const [cause] = JSON.parse((await dlq('groups', '--json')).output);
+  const [first, ...others] = JSON.parse((await dlq('list', '--group', 'unordered', '--json')).output);
+  const shown = await dlq('show', first.eventId);
+
+  expect(cause).toMatchObject({
+    group: 'unordered',
+    letters: 3,
+    error: expect.stringContaining('no such name'),
+  });
+  expect(others).toHaveLength(2);
+  expect(JSON.parse(shown.output)).toMatchObject([{ eventId: first.eventId, attempts: 3, state: 'dead' }]);
+  expect(await dlq('list', '--group', 'unordred')).toMatchObject({
+    code: 1,
+    output: expect.stringContaining('unordered'),
+  });
+  expect(await dlq('redrive')).toMatchObject({ code: 64, output: expect.stringContaining('--all') });
+  expect(await dlq('discard', '--all')).toMatchObject({
+    code: 64,
+    output: expect.stringContaining('--reason'),
+  });
+  expect((await dlq('redrive', '--all', '--dry-run')).output).toContain('3 dead letters would be redriven');
+
+  await database.pool.query('update mood set is_cured = true');
+  expect((await dlq('redrive', first.eventId, '--operator', 'ann')).output).toContain('1 dead letter handed');
+  await eventually(async () => (await account('unordered')).handled === 58);
+  const discarded = await dlq(
+    'discard',
+    '--fingerprint',
+    cause.fingerprint,
+    '--reason',
+    'test tenant',
+    '--operator',
+    'bob',
+  );
+
+  expect(discarded.output).toContain('2 dead letters discarded');
+  expect((await dlq('redrive', '--all')).output).toContain('No dead letter fits');
+  expect(
+    await redis
+      .client()
+      .xlen('events:user:dlq:unordered')
+      .catch(() => -1),
+  ).toBe(0);
+  const { rows: settled } = await database.pool.query(
+    "select outcome, reason, count(*)::int as events from inbox_events where outcome <> 'done' group by 1, 2",
+  );
+  expect(settled).toEqual([{ outcome: 'discarded', reason: 'test tenant', events: 2 }]);
+  const { rows: actions } = await database.pool.query(
+    'select operator, action, events from operator_actions where events > 0 order by id',
+  );
+  expect(actions).toEqual([
+    { operator: 'ann', action: 'redrive', events: 1 },
+    { operator: 'bob', action: 'discard', events: 2 },
+  ]);
 });

@@ -46,3 +46,8 @@ export function text(value: string | null | undefined): string {
 export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }
+
+/** A text of whatever lines, as one. */
+export function oneLine(lines: string): string {
+  return lines.replace(/\s+/g, ' ');
+}

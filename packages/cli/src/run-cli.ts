@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { addDlq } from './commands/dlq.ts';
 import { addFailures } from './commands/failures.ts';
 import { addGroups } from './commands/groups.ts';
 import { addMigrate } from './commands/migrate.ts';
@@ -47,6 +48,7 @@ function createProgram(setStatus: SetStatus): Command {
   addStreams(program);
   addGroups(program);
   addFailures(program);
+  addDlq(program);
   addTail(program);
   addPublish(program);
   addOutbox(program, setStatus);

@@ -16,6 +16,7 @@ export {
   runnerSilenceMs,
 } from './group-runners.ts';
 export { assertSchemaIsCurrent, migrate, migrationNames } from './migrate.ts';
+export { recordAction, recordActionEvents } from './operator-actions.ts';
 export { ensurePartitions } from './partitions.ts';
 export type { RegisteredGroup, RegisteredTopic } from './registry.ts';
 export {

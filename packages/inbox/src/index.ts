@@ -1,4 +1,5 @@
 export { findBlockers } from './dead-letters/blockers.ts';
+export { clusterLetters, type LetterCluster } from './dead-letters/clusters.ts';
 export {
   adoptCopies,
   countOpenLetters,
@@ -11,8 +12,24 @@ export {
   noteCopies,
   type OpenLetters,
 } from './dead-letters/copies.ts';
+export {
+  discardLetters,
+  loadUnforgotten,
+  noteForgotten,
+  type SettledLetter,
+} from './dead-letters/discard.ts';
 export { type GiveUpEnd, giveUp } from './dead-letters/give-up.ts';
 export { type Letter, type LetterAttempt, rememberedAttempts } from './dead-letters/letter.ts';
+export {
+  findLetters,
+  type LetterPage,
+  type LetterQuery,
+  listLetters,
+  loadDead,
+  readClock,
+} from './dead-letters/look.ts';
+export type { LetterRecord } from './dead-letters/record.ts';
+export { markRedriving } from './dead-letters/redrive.ts';
 export {
   type LetterKey,
   loadRedriving,
@@ -23,6 +40,7 @@ export {
 } from './dead-letters/redriving.ts';
 export { releaseHeld } from './dead-letters/release-held.ts';
 export { reviveDead } from './dead-letters/revive.ts';
+export type { LetterSelection, LetterState } from './dead-letters/selection.ts';
 export { findSettled } from './find-settled.ts';
 export { beginHandling, type InboxKey, type InboxRow, recordHandled, settleOutcome } from './handled.ts';
 export { type InboxGroup, loadInboxGroups, registerInboxGroup } from './inbox-groups.ts';

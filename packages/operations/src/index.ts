@@ -1,4 +1,13 @@
 export {
+  clusterLetters,
+  findLetters,
+  type LetterCluster,
+  type LetterRecord,
+  type LetterSelection,
+  type LetterState,
+  listLetters,
+} from '@event-bus/inbox';
+export {
   type HeldBackAggregate,
   type OutboxOverview,
   type RowCount,
@@ -6,8 +15,12 @@ export {
   readHeldBack as parkedEvents,
   readOutboxOverview as outboxStatus,
 } from '@event-bus/outbox/log';
+export { assertInboxGroup } from './dead-letters/assert-inbox-group.ts';
+export { discardDeadLetters } from './dead-letters/discard.ts';
 export { fingerprint } from './dead-letters/fingerprint.ts';
 export { injectRedriving } from './dead-letters/inject.ts';
+export { redriveDeadLetters } from './dead-letters/redrive.ts';
+export type { OperatorRequest } from './dead-letters/request.ts';
 export { NotParkedError, UnknownGroupError, UnknownTopicError } from './errors.ts';
 export { type FailedEntry, type GroupFailures, listFailures } from './failures.ts';
 export { type FollowedEntry, followStreams } from './follow.ts';

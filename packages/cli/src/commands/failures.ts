@@ -3,7 +3,7 @@ import { type FailedEntry, listFailures, streamsOfGroup } from '@event-bus/opera
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { withConnections } from '../connections.ts';
-import { age, plural, text } from '../format.ts';
+import { age, oneLine, plural, text } from '../format.ts';
 import { parseCount, withJson } from '../options.ts';
 import { print, printError, printJson } from '../output.ts';
 import { table } from '../table.ts';
@@ -53,8 +53,4 @@ function failureTable(entries: readonly FailedEntry[]): string {
     ],
     entries,
   );
-}
-
-function oneLine(reason: string): string {
-  return reason.replace(/\s+/g, ' ');
 }

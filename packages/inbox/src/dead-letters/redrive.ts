@@ -1,0 +1,35 @@
+import { type BusDatabase, recordActionEvents } from '@event-bus/database';
+import { sql, type Transaction } from 'kysely';
+import type { RedrivingLetter } from './redriving.ts';
+import { byCutOff, type FrozenSelection, fits, inOrder, inStates, waitsBehind } from './selection.ts';
+
+/**
+ * Makes dead letters of a frozen selection ones that are being redriven: the first `limit` in the order of their events,
+ * of those that do not wait behind others. Records that they were, under an action. Returns them in order.
+ */
+export async function markRedriving(
+  trx: Transaction<BusDatabase>,
+  { selection, cutOff }: FrozenSelection,
+  { limit, actionId }: { readonly limit: number; readonly actionId: string },
+): Promise<RedrivingLetter[]> {
+  const { rows } = await sql<RedrivingLetter>`
+    with chosen as (
+      select d.consumer_group, d.event_id, d.replay_id, row_number() over (order by ${inOrder}) as n
+      from (
+        select d.* from dead_letters d
+        where ${fits(selection)} and ${inStates(['dead'])} and ${byCutOff(cutOff)} and not ${waitsBehind}
+        order by ${inOrder} limit ${limit} for update of d
+      ) d
+    ), marked as (
+      update dead_letters d
+      set state = 'redriving', redrives = d.redrives + 1, redriven_at = clock_timestamp(), inject_id = null
+      from chosen c
+      where d.consumer_group = c.consumer_group and d.event_id = c.event_id and d.replay_id = c.replay_id
+      returning c.n, d.*
+    )
+    select d.consumer_group as "group", d.event_id::text as "eventId", d.replay_id as "replayId", d.stream, d.fields,
+      d.inject_id as "injectId", d.dlq_id as "dlqId"
+    from marked d order by d.n`.execute(trx);
+  await recordActionEvents(trx, actionId, rows);
+  return rows;
+}
