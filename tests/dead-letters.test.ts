@@ -262,25 +262,29 @@ test('letters are listed by cause, shown whole, redriven one by one and discarde
     );
     return rows.length === 3;
   });
-  const [cause] = JSON.parse((await dlq('groups', '--json')).output);
-  const [first, ...others] = JSON.parse((await dlq('list', '--group', 'unordered', '--json')).output);
+  const [cause] = JSON.parse((await dlq('groups', '--json')).output) as [{ fingerprint: string }];
+  const letters = await dlq('list', '--group', 'unordered', '--json');
+  const [first, ...others] = JSON.parse(letters.output) as [{ eventId: string }, ...unknown[]];
   const shown = await dlq('show', first.eventId);
 
   expect(cause).toMatchObject({
     group: 'unordered',
     letters: 3,
-    error: expect.stringContaining('no such name'),
+    error: expect.stringContaining('no such name') as unknown,
   });
   expect(others).toHaveLength(2);
   expect(JSON.parse(shown.output)).toMatchObject([{ eventId: first.eventId, attempts: 3, state: 'dead' }]);
   expect(await dlq('list', '--group', 'unordred')).toMatchObject({
     code: 1,
-    output: expect.stringContaining('unordered'),
+    output: expect.stringContaining('unordered') as unknown,
   });
-  expect(await dlq('redrive')).toMatchObject({ code: 64, output: expect.stringContaining('--all') });
+  expect(await dlq('redrive')).toMatchObject({
+    code: 64,
+    output: expect.stringContaining('--all') as unknown,
+  });
   expect(await dlq('discard', '--all')).toMatchObject({
     code: 64,
-    output: expect.stringContaining('--reason'),
+    output: expect.stringContaining('--reason') as unknown,
   });
   expect((await dlq('redrive', '--all', '--dry-run')).output).toContain('3 dead letters would be redriven');
 

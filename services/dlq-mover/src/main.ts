@@ -1,4 +1,5 @@
 import { assertSchemaIsCurrent, createDatabase, createPool } from '@event-bus/database';
+import { loadInboxGroups } from '@event-bus/inbox';
 import { pollLoop, runService } from '@event-bus/service';
 import { createRedisTransport } from '@event-bus/transport/redis';
 import { config } from './config.ts';
@@ -28,8 +29,7 @@ await runService({
     const transport = scope.use(createRedisTransport({ url: config.REDIS_URL.reveal() }));
     const redis = transport.observer();
 
-    const reachInbox = async () =>
-      void (await inbox.selectFrom('inbox_groups').select('seen_at').limit(1).execute());
+    const reachInbox = async () => void (await loadInboxGroups(inbox));
     await waitFor('postgres', () => assertSchemaIsCurrent(inbox));
     await waitFor('bus-postgres', () => assertSchemaIsCurrent(bus));
     const sweep = createSweep({

@@ -22,11 +22,11 @@ function createMendable(options: Parameters<GroupBench['consumer']>[0] = {}) {
   });
   return {
     consumer,
-    mend() {
+    mend: () => {
       isBroken = false;
     },
     /** Publishes events, and has the mover give all of them up. */
-    async kill(...aggregateIds: readonly string[]): Promise<TestEvent[]> {
+    kill: async (...aggregateIds: readonly string[]): Promise<TestEvent[]> => {
       const events = await bench.publish(...aggregateIds);
       const { group } = consumer;
       await eventually(async () => {

@@ -47,7 +47,7 @@ export async function clusterLetters(
       and d.replay_id = substr(c.example, strpos(c.example, ' ') + 1)
     order by c.letters desc, c.last_at desc, c.fingerprint`.execute(db);
   return {
-    clusters: rows.map(({ clusters: _, ...cluster }) => cluster),
+    clusters: rows.map(({ clusters: _clusters, ...cluster }) => cluster),
     total: rows[0]?.clusters ?? 0,
   };
 }
