@@ -212,7 +212,7 @@ test('what cannot be decoded or is not handled does not disturb the batch', asyn
     never,
   );
 
-  expect(settlements.map(({ kind }) => kind)).toEqual(['settled', 'given-up', 'settled', 'settled']);
+  expect(settlements.map(({ kind }) => kind)).toEqual(['settled', 'given-up', 'unhandled', 'settled']);
   expect((await bench.effects()).length).toBe(2);
 });
 
