@@ -300,8 +300,8 @@ export const consumingMutations: readonly Mutation[] = [
     harm: 'a stream that is read again is gone through with a transaction per duplicate',
     edits: [
       {
-        file: handling,
-        find: "        if (settlement.how === 'duplicate') duplicates.suspect(held.delivery.stream);\n",
+        file: 'packages/consumer/src/runner/settling.ts',
+        find: '            duplicates.suspect(held.delivery.stream);\n',
         replace: '',
       },
     ],
