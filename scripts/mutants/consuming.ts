@@ -61,6 +61,19 @@ export const consumingMutations: readonly Mutation[] = [
     tests: ['packages/inbox/src/leases.int.test.ts'],
   },
   {
+    name: 'late-events-passed-over',
+    harm: 'a group that starts now passes over what commits late, because its position is lower',
+    edits: [
+      {
+        file: 'packages/consumer/src/runner/start-positions.ts',
+        find: ' && !isIn(start.missing, wanted)',
+        replace: ' && !isIn([], wanted)',
+      },
+    ],
+    tests: [groupRunner],
+    only: 'began now',
+  },
+  {
     name: 'duplicates-handled',
     harm: 'the handler runs although the inbox knows the event',
     edits: [

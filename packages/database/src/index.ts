@@ -28,3 +28,4 @@ export {
   registerUnknownTopics,
 } from './registry.ts';
 export type { BusDatabase } from './schema.ts';
+export type { PositionRange, StartPosition } from './start-position.ts';

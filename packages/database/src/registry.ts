@@ -1,6 +1,12 @@
 import { type Kysely, sql } from 'kysely';
 import { TopicPartitionsError } from './errors.ts';
 import type { BusDatabase } from './schema.ts';
+import {
+  restoreStartPosition,
+  type StartPosition,
+  type StoredStartPosition,
+  storeStartPosition,
+} from './start-position.ts';
 
 /** A topic as the whole bus knows it. */
 export interface RegisteredTopic {
@@ -14,8 +20,8 @@ export interface RegisteredGroup {
   readonly topics: readonly string[];
   readonly ordering: 'none' | 'aggregate';
   readonly startFrom: 'beginning' | 'now';
-  /** Source -> last position that stood in the streams when a group that starts at 'now' was first registered. */
-  readonly startPositions: ReadonlyMap<string, bigint>;
+  /** By source; empty unless it starts at 'now'. */
+  readonly startPositions: ReadonlyMap<string, StartPosition>;
   /** The group's retry policy and windows, for operators to see. */
   readonly policy: Readonly<Record<string, unknown>>;
 }
@@ -76,7 +82,7 @@ export async function registerGroup(
       ordering: group.ordering,
       start_from: group.startFrom,
       start_positions: JSON.stringify(
-        Object.fromEntries([...group.startPositions].map(([source, position]) => [source, String(position)])),
+        Object.fromEntries([...group.startPositions].map(([source, at]) => [source, storeStartPosition(at)])),
       ),
       policy: JSON.stringify(group.policy),
     })
@@ -110,7 +116,7 @@ function toRegisteredGroup(row: {
   topics: string[];
   ordering: 'none' | 'aggregate';
   start_from: 'beginning' | 'now';
-  start_positions: Record<string, string>;
+  start_positions: Record<string, StoredStartPosition>;
   policy: Record<string, unknown>;
 }): RegisteredGroup {
   return {
@@ -119,7 +125,7 @@ function toRegisteredGroup(row: {
     ordering: row.ordering,
     startFrom: row.start_from,
     startPositions: new Map(
-      Object.entries(row.start_positions).map(([source, position]) => [source, BigInt(position)]),
+      Object.entries(row.start_positions).map(([source, at]) => [source, restoreStartPosition(at)]),
     ),
     policy: row.policy,
   };

@@ -1,4 +1,5 @@
 import type { ColumnType, Generated, JSONColumnType } from 'kysely';
+import type { StoredStartPosition } from './start-position.ts';
 
 /** A bigint column: read as text (exact), written as bigint, number or text. */
 type BigInt64 = ColumnType<string, bigint | number | string, bigint | number | string>;
@@ -192,7 +193,7 @@ export interface ConsumerGroupsTable {
   topics: string[];
   ordering: 'none' | 'aggregate';
   start_from: 'beginning' | 'now';
-  start_positions: JSONColumnType<Record<string, string>>;
+  start_positions: JSONColumnType<Record<string, StoredStartPosition>>;
   policy: JSONColumnType<Record<string, unknown>>;
   registered_at: Generated<Date>;
   seen_at: Generated<Date>;

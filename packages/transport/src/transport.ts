@@ -339,8 +339,8 @@ export interface StreamObserver {
   pending(ref: GroupRef, after: string | null, count: number): Promise<PendingEntry[]>;
   /** Entries with `from <= id <= to`, at most `count`, in order; `-` and `+` are the ends, `(` before an ID leaves it out. */
   range(stream: string, from: string, to: string, count: number): Promise<StreamEntry[]>;
-  /** The newest entries, oldest of them first. */
-  newest(stream: string, count: number): Promise<StreamEntry[]>;
+  /** The newest entries, oldest of them first; with `before`, the newest of those below that ID. */
+  newest(stream: string, count: number, before?: string): Promise<StreamEntry[]>;
   /** Waits up to `blockMs` for entries after `afterId`. */
   follow(stream: string, afterId: string, blockMs: number): Promise<StreamEntry[]>;
   /** Name and version of the server, for people. */

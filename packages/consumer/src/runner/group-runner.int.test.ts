@@ -275,6 +275,30 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
     expect(runner.settled()).toEqual([...fresh, ...fresh].map(({ eventId }) => eventId));
   });
 
+  it('handles what stood in no stream when its group began now, whatever its position, and nothing else after a rebuild', async () => {
+    const { publisher, stream, nothingPending, start } = setUp({ startFrom: 'now' });
+    const old = await publisher.publish('a', 'b');
+    const late = publisher.draw('c', 'd');
+    old.push(...(await publisher.publish('e')));
+    const [later] = publisher.draw('f');
+    old.push(...(await publisher.publish('a')));
+    const first = start();
+    await nothingPending();
+    await publisher.write(late);
+    await eventually(() => first.settled().length === 2);
+    await first.stop();
+
+    await bus.deleteStream(stream);
+    if (later === undefined) throw new Error('nothing was drawn');
+    await publisher.publishAgainAfterStreamLoss([...old, ...late]);
+    await publisher.write([later]);
+    const second = start();
+    await nothingPending();
+
+    expect(new Set(first.settled())).toEqual(new Set(late.map(({ eventId }) => eventId)));
+    expect(new Set(second.settled())).toEqual(new Set([...late, later].map(({ eventId }) => eventId)));
+  });
+
   it.each(['its group is deleted', 'its stream is deleted', 'all is flushed'])(
     'goes on from the beginning when %s',
     async (fault) => {

@@ -21,6 +21,7 @@ import { register } from './registration.ts';
 import { createRunnerState, type RunnerState } from './runner-state.ts';
 import { defaultRunnerSettings, type RunnerSettings } from './settings.ts';
 import type { Solitude } from './solitude.ts';
+import type { StartPositions } from './start-positions.ts';
 
 /** What a runner is made of. */
 export interface GroupRunnerOptions {
@@ -119,7 +120,7 @@ async function registerUntilDone(
   { group, registry, inbox }: GroupRunnerOptions,
   { streams, settings, control, logger }: RunnerState,
   drain: AbortSignal,
-): Promise<ReadonlyMap<string, bigint> | undefined> {
+): Promise<StartPositions | undefined> {
   const outage = createOutage('registering the group', logger);
   while (!drain.aborted) {
     try {
@@ -141,7 +142,7 @@ interface Run {
   readonly state: RunnerState;
   readonly handling: Handling;
   readonly duplicates: KnownDuplicates;
-  readonly startPositions: ReadonlyMap<string, bigint>;
+  readonly startPositions: StartPositions;
   readonly drain: AbortSignal;
   readonly abort: AbortSignal;
   /** Aborts the handlers. */

@@ -4,6 +4,7 @@ import { type Held, toHeld } from './held.ts';
 import type { KnownDuplicates } from './known-duplicates.ts';
 import { recallFailures } from './recall.ts';
 import { type RunnerState, releaseSoon } from './runner-state.ts';
+import { isBeforeStart, type StartPositions } from './start-positions.ts';
 
 /** Takes entries in hand. */
 export interface Intake {
@@ -20,23 +21,13 @@ export interface Intake {
 export function createIntake(
   state: RunnerState,
   parts: {
-    readonly startPositions: ReadonlyMap<string, bigint>;
+    readonly startPositions: StartPositions;
     readonly duplicates: KnownDuplicates;
     readonly pump: () => void;
   },
 ): Intake {
   const { startPositions, duplicates, pump } = parts;
   const { group, lanes, blockers, acknowledger, reader, slotOf } = state;
-
-  /** Stood in a stream before the group began "now": nothing to handle, whatever entry ID it has today. */
-  function isBeforeStart({ fields }: Delivery): boolean {
-    const start = startPositions.get(fields.source ?? '');
-    return (
-      start !== undefined &&
-      /^\d{1,19}$/.test(fields.position ?? '') &&
-      BigInt(fields.position ?? '') <= start
-    );
-  }
 
   function take(
     feed: Feed,
@@ -47,7 +38,8 @@ export function createIntake(
     for (const delivery of deliveries) {
       const record = records.get(delivery.id);
       const held = toHeld(delivery, group, record);
-      if (delivery.injected !== true && isBeforeStart(delivery)) acknowledger.add(held.id, held);
+      if (delivery.injected !== true && isBeforeStart(startPositions, delivery.fields))
+        acknowledger.add(held.id, held);
       else if (lanes.offer(held, record?.dueAt ?? 0) === 'full') refused.push(held);
     }
     if (refused.length > 0) handBack(feed, refused);

@@ -9,6 +9,7 @@ import type { Logger } from '@event-bus/telemetry';
 import { type StreamObserver, streamKeys } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import type { RunnerGroup } from './group.ts';
+import { readStartPositions } from './start-positions.ts';
 
 /**
  * Makes the group and its topics known to the whole bus, and returns what is registered. The first registration
@@ -32,7 +33,7 @@ export async function register(
     topics: group.topics.map(({ name }) => name),
     ordering: group.ordering,
     startFrom: group.startFrom,
-    startPositions: lookUp ? await newestPositions(streamsOf(group), streams, logger) : new Map(),
+    startPositions: lookUp ? await readStartPositions(streamsOf(group), streams, logger) : new Map(),
     policy: group.policy,
   });
 }
@@ -40,37 +41,4 @@ export async function register(
 /** All streams of the group's topics. */
 export function streamsOf(group: RunnerGroup): string[] {
   return group.topics.flatMap(({ name, partitions }) => streamKeys(name, partitions));
-}
-
-/** How far back to look for a source whose marked entry is gone. */
-const searchCount = 1_000;
-
-/** The last position of each source that stands in the streams. */
-async function newestPositions(
-  names: readonly string[],
-  streams: StreamObserver,
-  logger: Logger,
-): Promise<Map<string, bigint>> {
-  const positions = new Map<string, bigint>();
-  const note = (fields: Readonly<Record<string, string>>) => {
-    const { source = '', position = '' } = fields;
-    if (!/^[1-9]\d{0,18}$/.test(position)) return false;
-    const found = BigInt(position);
-    if (found > (positions.get(source) ?? 0n)) positions.set(source, found);
-    return true;
-  };
-  for (const name of names) {
-    const { writers } = await streams.stream(name);
-    for (const [source, mark] of writers) {
-      const [entry] = await streams.range(name, mark.entryId, mark.entryId, 1);
-      if (entry?.fields.event_id === mark.eventId && note(entry.fields)) continue;
-      const newest = await streams.newest(name, searchCount);
-      if (newest.filter(({ fields }) => fields.source === source && note(fields)).length > 0) continue;
-      logger.warn(
-        { stream: name, source },
-        'no event of this source is found in the stream: the group, which is to start now, handles it from its beginning',
-      );
-    }
-  }
-  return positions;
 }

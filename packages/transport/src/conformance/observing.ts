@@ -160,9 +160,12 @@ export function testObserving(open: OpenTransport, features: TransportFeatures):
 
     it('shows the newest entries, and a range', async () => {
       const { observer, stream, publish } = await setUp(open);
-      const [, b = '', c = ''] = await publish('a', 'b', 'c', 'd');
+      const [a = '', b = '', c = ''] = await publish('a', 'b', 'c', 'd');
 
       expect(eventIds(await observer.newest(stream, 2))).toEqual(['c', 'd']);
+      expect(eventIds(await observer.newest(stream, 2, c))).toEqual(['a', 'b']);
+      expect(eventIds(await observer.newest(stream, 2, b))).toEqual(['a']);
+      expect(await observer.newest(stream, 2, a)).toEqual([]);
       expect(eventIds(await observer.range(stream, b, c, 10))).toEqual(['b', 'c']);
       expect(eventIds(await observer.range(stream, `(${b}`, '+', 10))).toEqual(['c', 'd']);
     });

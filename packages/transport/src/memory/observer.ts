@@ -97,9 +97,12 @@ export function createMemoryObserver(state: MemoryState): StreamObserver {
       return rangeOf(state, stream, from, to, count);
     },
 
-    async newest(stream, count) {
+    async newest(stream, count, before) {
       session.assertOpen();
-      return state.streams.get(stream)?.entries.slice(-count) ?? [];
+      const entries = state.streams.get(stream)?.entries ?? [];
+      const end =
+        entries.findLastIndex(({ id }) => before === undefined || compareEntryIds(id, before) < 0) + 1;
+      return entries.slice(Math.max(0, end - count), end);
     },
 
     follow(stream, afterId, blockMs) {

@@ -145,8 +145,9 @@ export function createRedisObserver(
       return toEntries(await commands.call((redis) => redis.xrange(stream, from, to, 'COUNT', count)));
     },
 
-    async newest(stream, count) {
-      const entries = await commands.call((redis) => redis.xrevrange(stream, '+', '-', 'COUNT', count));
+    async newest(stream, count, before) {
+      const from = before === undefined ? '+' : `(${before}`;
+      const entries = await commands.call((redis) => redis.xrevrange(stream, from, '-', 'COUNT', count));
       return toEntries(entries).reverse();
     },
 

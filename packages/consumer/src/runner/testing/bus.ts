@@ -82,8 +82,8 @@ export function createTestPublisher(transport: EventTransport, stream: string, t
     last = events.at(-1)?.eventId ?? last;
   }
 
-  async function publishEvents(...specs: readonly NewTestEvent[]): Promise<TestEvent[]> {
-    const events = specs.map((spec): TestEvent => {
+  function draw(specs: readonly NewTestEvent[]): TestEvent[] {
+    return specs.map((spec): TestEvent => {
       position += 1;
       return {
         type: `${topic}.happened`,
@@ -94,12 +94,20 @@ export function createTestPublisher(transport: EventTransport, stream: string, t
         occurredAt: new Date().toISOString(),
       };
     });
+  }
+
+  async function publishEvents(...specs: readonly NewTestEvent[]): Promise<TestEvent[]> {
+    const events = draw(specs);
     await write(events);
     return events;
   }
 
   return {
     publishEvents,
+    /** New events that have their positions, and whose transactions are still open. */
+    draw: (...aggregateIds: readonly string[]) => draw(aggregateIds.map((aggregateId) => ({ aggregateId }))),
+    /** Writes events that were drawn. */
+    write: (events: readonly TestEvent[]) => write(events),
     /** One new event per aggregate named. */
     publish: (...aggregateIds: readonly string[]) =>
       publishEvents(...aggregateIds.map((aggregateId) => ({ aggregateId }))),
