@@ -1,6 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { ServerRefusedError, TransportClosedError, UnknownOutcomeError } from '../errors.ts';
-import { type GroupScope, isDemoted, toTransportError } from './replies.ts';
+import { type GroupScope, isDemoted, toTransportError, withoutArguments } from './replies.ts';
 
 /** What every connection of a transport has in common. */
 export interface ConnectionSettings {
@@ -85,6 +85,7 @@ export function openConnection(role: string, settings: ConnectionSettings): Conn
 
   const redis = new Redis(settings.url, clientOptions(role, settings));
   const report = (error: Error) => {
+    withoutArguments(error);
     lastError = error;
     isExplained = true;
     if (closing === undefined) onError(error);
@@ -157,7 +158,8 @@ export function openConnection(role: string, settings: ConnectionSettings): Conn
     const timer = setTimeout(() => setImmediate(giveUp), patienceMs);
     try {
       return await Promise.race([send(redis), overdue.promise]);
-    } catch (error) {
+    } catch (failure) {
+      const error = withoutArguments(failure);
       throw closing === undefined ? toTransportError(error, scope) : closedError(error);
     } finally {
       settled = true;

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { eventually } from '@event-bus/testkit';
 import { describe, expect, it } from 'vitest';
 import { batch, claiming, entry, eventIds, failure, written } from '../conformance/setup.ts';
@@ -33,6 +34,8 @@ describe('a server that declines for now', () => {
       expect(first).toMatchObject({ status: 'rejected', reason: { code: 'server_refused' } });
       expect(String((first as PromiseRejectedResult).reason)).toContain(code);
       expect(second).not.toMatchObject({ value: { outcome: 'appended' } });
+      // What is logged of a failure holds no event.
+      expect(inspect([first, second], { depth: 9 })).not.toContain('{"of":');
       await refusal.end(faulty);
       expect(await traces(transport)).toEqual({ length: 1, mark: 'a' });
       expect(await writer.append(STREAM, batch(['b', 'c'], 'a'))).toMatchObject({ outcome: 'appended' });

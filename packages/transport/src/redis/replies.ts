@@ -72,6 +72,19 @@ export function isStreamMissing(error: unknown): boolean {
 }
 
 /**
+ * The same error without the arguments of its command, which ioredis hangs on it: they are the events themselves, or a
+ * password, and errors are logged with their causes.
+ */
+export function withoutArguments(error: unknown): unknown {
+  if (error instanceof Error && 'command' in error) {
+    const { command } = error;
+    error.command =
+      typeof command === 'object' && command !== null && 'name' in command ? { name: command.name } : {};
+  }
+  return error;
+}
+
+/**
  * Says what a failed command means. What is no reply of the server is a lost reply: only the server can say that
  * nothing was done.
  */
