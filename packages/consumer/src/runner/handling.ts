@@ -22,7 +22,19 @@ export function createHandling(
   state: RunnerState,
   { dispatcher, duplicates }: { readonly dispatcher: Dispatcher; readonly duplicates: KnownDuplicates },
 ): Handling {
-  const { group, consumer, reader, lanes, circuit, control, observer, moved, logger } = state;
+  const {
+    group,
+    consumer,
+    reader,
+    lanes,
+    acknowledger,
+    failures,
+    circuit,
+    control,
+    observer,
+    moved,
+    logger,
+  } = state;
   const settling = createSettling(state, duplicates);
   const counting = createOutage('counting deliveries', logger);
   let timer: NodeJS.Timeout | undefined;
@@ -57,7 +69,10 @@ export function createHandling(
     const { open, givenUp, foreign, again: aside } = triage(state, taken);
     const again = new Map(aside);
     const admitted = await admit(open, again);
+    const isAlone = admitted[0]?.alone === true;
     if (admitted.length > 0) await handle(taken, admitted, again);
+    // The next one may be what kills this process, and its death must not be counted against this one.
+    if (isAlone) await Promise.allSettled([acknowledger.flush(), failures.flush()]);
     for (const [held, how] of givenUp) {
       observer.ended(held.delivery, how, 0);
       settling.giveUp(held, how);

@@ -1,5 +1,15 @@
+import { writeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type ConsumerDefinition, consumersFor, exponential } from '@event-bus/consumer';
+import {
+  type ConsumerDefinition,
+  consumersFor,
+  type Duration,
+  deadLetter,
+  exponential,
+  type HandlerResult,
+  retryAfter,
+  skip,
+} from '@event-bus/consumer';
 import { userRenamed } from '@event-bus/contracts';
 
 /** The statement that creates {@link LedgerTable}. It has no key: an effect that happens twice shows. */
@@ -24,40 +34,58 @@ export interface LedgerOptions {
   readonly ordering: 'none' | 'aggregate';
   readonly transaction?: 'event' | 'batch';
   readonly concurrency?: number;
+  readonly timeout?: Duration;
   /** How long each handler takes after it has written. */
   readonly handlerMs?: number;
+  /** How its process dies of an event named `lethal`. */
+  readonly death?: 'kill' | 'exit' | 'block';
 }
 
-/** A consumer that writes down what it handles. A name of `poison` makes its handler throw, each time. */
-export function ledgerConsumer({
-  group,
-  ordering,
-  transaction,
-  concurrency,
-  handlerMs = 0,
-}: LedgerOptions): ConsumerDefinition {
+/** What an event's name makes its handler do after it has written. Any other name: nothing. */
+const misdeeds: Readonly<Record<string, (signal: AbortSignal) => HandlerResult | Promise<HandlerResult>>> = {
+  poison: () => {
+    throw new Error('this name cannot be handled');
+  },
+  hang: () => new Promise(() => undefined),
+  kill: () => void process.kill(process.pid, 'SIGKILL'),
+  exit: () => process.exit(3),
+  block: () => {
+    // Not through the logger, which writes later.
+    writeSync(1, 'the event loop is blocked\n');
+    for (;;);
+  },
+  linger: async (signal) => {
+    writeSync(1, 'the handler lingers\n');
+    await delay(1_000, undefined, { signal });
+  },
+  skip: () => skip('of no interest'),
+  defer: () => retryAfter('1h'),
+  decline: () => deadLetter('of no use'),
+};
+
+/** A consumer that writes down what it handles, and then does what the name of the event asks for. */
+export function ledgerConsumer(options: LedgerOptions): ConsumerDefinition {
+  const { handlerMs = 0, death = 'kill', ...rest } = options;
   const { defineConsumer, on } = consumersFor<{ ledger: LedgerTable }>();
   return defineConsumer({
-    group,
-    ordering,
-    ...(transaction === undefined ? {} : { transaction }),
-    ...(concurrency === undefined ? {} : { concurrency }),
+    ...rest,
     retry: { maxAttempts: 3, backoff: exponential('50ms', { max: '100ms' }) },
     handlers: [
       on(userRenamed, async (event, { trx, attempt, signal }) => {
+        const { name } = event.payload;
         await trx
           .insertInto('ledger')
           .values({
-            consumer_group: group,
+            consumer_group: options.group,
             event_id: event.id,
             aggregate_id: event.aggregateId,
-            name: event.payload.name,
+            name,
             pid: process.pid,
             attempt,
           })
           .execute();
-        if (event.payload.name === 'poison') throw new Error('this name cannot be handled');
         if (handlerMs > 0) await delay(handlerMs, undefined, { signal });
+        return misdeeds[name === 'lethal' ? death : name]?.(signal);
       }),
     ],
   });

@@ -102,10 +102,28 @@ export async function createRunnerBench(postgresUrl: string) {
     database,
     observer,
     consumer,
+    transport,
     /** Writes one event per aggregate named, all with this name. */
     async publish(aggregateIds: readonly string[], name = 'somebody'): Promise<Published[]> {
       const events = aggregateIds.map((aggregateId) => next(aggregateId, name));
       await write(events);
+      return events;
+    },
+    /** Injects one event per aggregate named for one group, as a replay does. */
+    async inject(group: string, replayId: string, aggregateIds: readonly string[]): Promise<Published[]> {
+      const events = aggregateIds.map((aggregateId) => next(aggregateId, 'somebody'));
+      const mover = transport.mover();
+      await mover.inject(
+        { stream, group },
+        events.map((event) => {
+          const fields = fieldsOf(event);
+          return {
+            fields: Object.fromEntries(ENTRY_FIELDS.map((name) => [name, fields[name] ?? ''])),
+            replayId,
+          };
+        }),
+      );
+      await mover.close();
       return events;
     },
     /** Writes an event past the bus, as any client of Redis may, with some fields that no publisher would write. */
@@ -144,6 +162,8 @@ export async function createRunnerBench(postgresUrl: string) {
       );
       return rows;
     },
+    /** All entries of the group that are pending in the stream. */
+    pending: (group: string) => observer.pending({ stream, group }, null, 10_000),
     async status(group: string) {
       const found = (await observer.groups(stream)).find((one) => one.group === group);
       if (found === undefined) throw new Error(`the group ${group} does not exist yet`);

@@ -1,0 +1,269 @@
+import { createDatabase, createPool } from '@event-bus/database';
+import { giveUp, type Letter, loadInboxGroups } from '@event-bus/inbox';
+import { eventually, startProxy } from '@event-bus/testkit';
+import type { PendingEntry } from '@event-bus/transport';
+import { afterEach, describe, expect, inject, it } from 'vitest';
+import { createRunnerBench, type Published } from './testing/runner-bench.ts';
+import { type Supervisor, supervise } from './testing/supervise.ts';
+
+type Bench = Awaited<ReturnType<typeof createRunnerBench>>;
+
+const stream = 'events:user';
+const aggregates = (count: number) => Array.from({ length: count }, (_, n) => `user-${n % 8}`);
+const idsOf = (events: readonly Published[]) => events.map(({ eventId }) => eventId);
+// Entries of the dead are had soon.
+const quick = { CLAIM_IDLE: '400ms', RECLAIM_EVERY: '100ms' };
+
+let bench: Bench | undefined;
+const supervisors: Supervisor[] = [];
+let giver: ReturnType<typeof createDatabase> | undefined;
+afterEach(async () => {
+  await giver?.destroy();
+  giver = undefined;
+  await Promise.all(supervisors.splice(0).map((one) => one.stop()));
+  await bench?.close();
+  bench = undefined;
+});
+
+async function setUp(): Promise<Bench> {
+  bench = await createRunnerBench(inject('postgresUrl'));
+  return bench;
+}
+
+/** Every healthy event once, with its first attempt, and in an ordered group in the order of its aggregate. */
+async function expectHealthyOnce(
+  bus: Bench,
+  { group, ordering }: { readonly group: string; readonly ordering: string },
+  healthy: readonly Published[],
+): Promise<void> {
+  const ids = new Set(idsOf(healthy));
+  const rows = (await bus.ledger(group)).filter(({ event_id }) => ids.has(event_id));
+  expect(rows.map(({ event_id }) => event_id).sort()).toEqual([...ids].sort());
+  expect(rows.filter(({ attempt }) => attempt !== 1)).toEqual([]);
+  if (ordering === 'none') return;
+  for (const [id, own] of Map.groupBy(healthy, ({ aggregateId }) => aggregateId)) {
+    const handled = rows.filter(({ aggregate_id }) => aggregate_id === id).map(({ event_id }) => event_id);
+    expect(handled).toEqual(idsOf(own));
+  }
+}
+
+const kinds = [
+  { ordering: 'none', transaction: 'event' },
+  { ordering: 'none', transaction: 'batch' },
+  { ordering: 'aggregate', transaction: 'event' },
+  { ordering: 'aggregate', transaction: 'batch' },
+] as const;
+
+describe.each(kinds)('among forty healthy events (ordering $ordering, transaction $transaction)', (kind) => {
+  it('an event that kills its process, makes it exit or blocks it for ever is left to the mover after three deaths', async () => {
+    const bus = await setUp();
+    const groups = (['kill', 'exit', 'block'] as const).map((death) => {
+      const { group, path } = bus.consumer({ ...kind, death });
+      const supervisor = supervise(() => bus.spawn(path, quick));
+      supervisors.push(supervisor);
+      return { death, group, supervisor };
+    });
+    const before = await bus.publish(aggregates(20));
+    const [lethal] = await bus.publish(['user-3'], 'lethal');
+    const healthy = [...before, ...(await bus.publish(aggregates(20)))];
+    const mover = bus.transport.mover();
+
+    for (const { death, group, supervisor } of groups) {
+      const [left] = await eventually(
+        async () => {
+          const pending = await bus.pending(group);
+          return pending.length === 1 && (await bus.ledger(group)).length === healthy.length && pending;
+        },
+        { timeoutMs: 50_000, message: `all but one to be handled by the group that dies by ${death}` },
+      );
+      await expectHealthyOnce(bus, { group, ...kind }, healthy);
+      expect(left?.fields?.event_id).toBe(lethal?.eventId);
+      const known = (await loadInboxGroups(bus.database.db)).find((one) => one.group === group);
+      const { maxDeliveries = 0, claimIdleMs = 0 } = known ?? {};
+      expect({ maxDeliveries, claimIdleMs }).toEqual({ maxDeliveries: 3, claimIdleMs: 400 });
+      const waits = await eventually(async () => {
+        const page = await mover.givenUp(
+          { stream, group },
+          { minIdleMs: claimIdleMs, maxDeliveries, count: 100 },
+        );
+        return page.entries.length > 0 && page.entries;
+      });
+      expect(waits.map(({ id, deliveries, failure }) => ({ id, deliveries, failure }))).toEqual([
+        { id: left?.id, deliveries: 3, failure: null },
+      ]);
+      expect({ death, deaths: supervisor.deaths() }).toEqual({ death, deaths: 3 });
+    }
+
+    // Nobody takes it up again, and it holds nobody back.
+    const more = await bus.publish(aggregates(8));
+    for (const { group, supervisor } of groups) {
+      await eventually(async () => (await bus.ledger(group)).length === healthy.length + more.length);
+      expect(supervisor.deaths()).toBe(3);
+    }
+  });
+
+  it('events whose handlers throw, hang, skip, defer and decline end as they should, and no process dies', async () => {
+    const bus = await setUp();
+    const { group, path } = bus.consumer({ ...kind, timeout: '500ms' });
+    const odd = new Map<string, Published>();
+    const healthy: Published[] = [];
+    for (const [n, name] of ['poison', 'hang', 'skip', 'defer', 'decline'].entries()) {
+      healthy.push(...(await bus.publish(aggregates(8))));
+      const [event] = await bus.publish([`odd-${n}`], name);
+      if (event !== undefined) odd.set(name, event);
+    }
+    const supervisor = supervise(() => bus.spawn(path, quick));
+    supervisors.push(supervisor);
+
+    const pending = await eventually(
+      async () => {
+        const entries = await bus.pending(group);
+        const final = entries.filter(({ failure }) => failure?.final === true);
+        return entries.length === 4 && final.length === 3 && entries;
+      },
+      { timeoutMs: 50_000, message: 'the odd ones to come to their ends' },
+    );
+
+    await eventually(async () => (await bus.ledger(group)).length === healthy.length + 1);
+    await expectHealthyOnce(bus, { group, ...kind }, healthy);
+    const recorded = (name: string) =>
+      pending.find(({ fields }) => fields?.event_id === odd.get(name)?.eventId)?.failure;
+    expect(recorded('poison')).toMatchObject({ attempts: 3, final: true, kind: 'attempts' });
+    expect(recorded('hang')).toMatchObject({ attempts: 3, final: true, kind: 'attempts' });
+    expect(recorded('hang')?.error).toMatch(/HandlerTimeoutError/);
+    expect(recorded('decline')).toMatchObject({ attempts: 0, final: true, kind: 'declined' });
+    expect(recorded('defer')).toMatchObject({ attempts: 0, final: false, kind: 'retry-after' });
+    const { rows } = await bus.database.pool.query<{ outcome: string }>(
+      'select outcome from inbox_events where event_id = $1',
+      [odd.get('skip')?.eventId],
+    );
+    expect(rows).toEqual([{ outcome: 'skipped' }]);
+    expect(supervisor.deaths()).toBe(0);
+  });
+});
+
+describe('a runner that is frozen in its handler for longer than its entries may be idle', () => {
+  const letterOf = (group: string, { id, fields, deliveries, consumer }: PendingEntry): Letter => ({
+    group,
+    eventId: fields?.event_id ?? '',
+    replayId: '',
+    occurredAt: fields?.occurred_at ?? '',
+    stream,
+    streamId: id,
+    injected: false,
+    kind: 'crashed',
+    reason: 'a test',
+    error: '',
+    stack: '',
+    fingerprint: '',
+    attempts: 0,
+    history: [],
+    deliveries,
+    consumer,
+    firstDeliveredAt: Date.now(),
+    fields: fields ?? {},
+  });
+  const outcomes = async (bus: Bench, group: string) =>
+    (
+      await bus.database.db
+        .selectFrom('inbox_events')
+        .select('outcome')
+        .where('consumer_group', '=', group)
+        .execute()
+    ).map(({ outcome }) => outcome);
+
+  /** A runner that was stopped in the midst of a handler, and the entry in its hand. */
+  async function freeze(bus: Bench, ordering: 'none' | 'aggregate') {
+    const { group, path } = bus.consumer({ ordering, timeout: '2s' });
+    const runner = await bus.spawn(path, quick);
+    await bus.publish(['user-1'], 'linger');
+    await runner.waitFor(/the handler lingers/);
+    runner.kill('SIGSTOP');
+    const [entry] = await eventually(async () => {
+      const pending = await bus.pending(group);
+      return pending[0] !== undefined && pending[0].idleMs > 400 && pending;
+    });
+    if (entry === undefined) throw new Error('nothing is pending');
+    const letter = letterOf(group, entry);
+    // As the mover has it: does not wait for handlers.
+    giver = createDatabase(
+      createPool({ url: bus.database.url, applicationName: 'giver', settings: { lock_timeout: '200ms' } }),
+    );
+    const db = giver;
+    return { group, runner, entry, giveUp: () => giveUp(db, letter) };
+  }
+
+  it.each(['none', 'aggregate'] as const)(
+    'loses to whoever gives the event up once its transaction is ended (ordering %s)',
+    async (ordering) => {
+      const bus = await setUp();
+      const { group, runner, entry, giveUp: settle } = await freeze(bus, ordering);
+
+      expect(await settle()).toBe('busy');
+      await eventually(async () => (await settle()) === 'dead');
+      await bus.transport.mover().deadLetter(
+        { stream, group },
+        { id: entry.id, eventId: entry.fields?.event_id ?? '' },
+        {
+          dlq_original_id: entry.id,
+          dlq_group: group,
+          dlq_reason: 'a test',
+          dlq_error: '',
+          dlq_deliveries: '1',
+          dlq_first_delivered_at: '',
+          dlq_dead_lettered_at: '',
+          dlq_consumer: entry.consumer,
+        },
+      );
+      runner.kill('SIGCONT');
+      const [next] = await bus.publish(['user-1']);
+      await eventually(
+        async () => (await bus.ledger(group)).length === 1 && (await bus.pending(group)).length === 0,
+      );
+
+      expect((await bus.ledger(group)).map(({ event_id }) => event_id)).toEqual([next?.eventId]);
+      expect((await outcomes(bus, group)).sort()).toEqual(['dead', 'done']);
+      expect((await bus.observer.stream(`{${stream}}:dlq:${group}`)).length).toBe(1);
+    },
+  );
+
+  it('wins if it goes on in time: whoever gives up is told so, and leaves no letter', async () => {
+    const bus = await setUp();
+    const { group, runner, giveUp: settle } = await freeze(bus, 'none');
+
+    expect(await settle()).toBe('busy');
+    runner.kill('SIGCONT');
+    await eventually(async () => (await settle()) === 'settled');
+    await eventually(async () => (await bus.pending(group)).length === 0);
+
+    expect(await outcomes(bus, group)).toEqual(['done']);
+    expect(await bus.ledger(group)).toHaveLength(1);
+    expect(await bus.database.db.selectFrom('dead_letters').selectAll().execute()).toEqual([]);
+  });
+});
+
+describe('a runner that is killed between commit and acknowledgement', () => {
+  it('of what was injected leaves nothing to be done twice', async () => {
+    const bus = await setUp();
+    const { group, path } = bus.consumer({ handlerMs: 700 });
+    const network = await startProxy(bus.redis.port);
+    const victim = await bus.spawn(path, { ...quick, REDIS_URL: `redis://127.0.0.1:${network.port}` });
+    const injected = async () => (await bus.observer.injected(stream, group))?.pending ?? 0;
+    await eventually(() => bus.status(group));
+    const events = await bus.inject(group, 'replay-1', aggregates(4));
+    await eventually(async () => (await injected()) === 4);
+
+    // From here on nothing that it sends arrives.
+    network.pause();
+    await eventually(async () => (await bus.ledger(group)).length === 4);
+    victim.kill('SIGKILL');
+    await victim.exited;
+    await network.close();
+    expect(await injected()).toBe(4);
+    await bus.spawn(path, quick);
+
+    await eventually(async () => (await injected()) === 0);
+    expect((await bus.ledger(group)).map(({ event_id }) => event_id).sort()).toEqual(idsOf(events).sort());
+    expect((await bus.observer.stream(`{${stream}}:inject:${group}`)).length).toBe(0);
+  });
+});
