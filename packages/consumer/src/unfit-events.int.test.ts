@@ -84,8 +84,11 @@ test.each(['none', 'aggregate'] as const)(
       kind: 'given-up',
       reason: expect.stringMatching(/^unrecordable: occurred_at /) as string,
     });
-    expect(countKinds(settlements)).toEqual({ done: 99, 'given-up': 1 });
-    const others = works.filter((_, index) => index !== 57).map(eventIdOf);
+    // In an ordered group the next of its aggregate waits until it is recorded that this one is given up.
+    const waiting = ordering === 'aggregate' ? [80] : [];
+    for (const index of waiting) expect(settlements[index]).toMatchObject({ kind: 'held-back' });
+    expect(countKinds(settlements)['done']).toBe(99 - waiting.length);
+    const others = works.filter((_, index) => index !== 57 && !waiting.includes(index)).map(eventIdOf);
     expect(await bench.effects()).toEqual(others.sort());
     expect((await bench.inbox()).map(({ event_id }) => event_id)).toEqual(others);
     for (const { attempt } of await bench.inbox()) expect(attempt).toBe(1);

@@ -172,6 +172,7 @@ export async function createGroupBench(postgresUrl: string) {
   return {
     redis,
     database,
+    transport,
     observer,
     stream,
     publisher,
