@@ -1,6 +1,7 @@
 export { createTestDatabase, dropTestDatabase, type TestDatabase, urlOfDatabase } from './databases.ts';
 export { type EventuallyOptions, eventually, NeverHappenedError } from './eventually.ts';
 export { freePort } from './free-port.ts';
+export { resolveLocalhostNames } from './localhost-names.ts';
 export type { Exit } from './managed-process.ts';
 export { uniquePrefix } from './names.ts';
 export { type OtlpReceiver, startOtlpReceiver } from './otlp-receiver.ts';
@@ -10,4 +11,8 @@ export { PostgresStartError } from './postgres-cluster.ts';
 export { type ServiceOptions, ServiceOutputError, type ServiceProcess, spawnService } from './processes.ts';
 export { type Proxy, startProxy } from './proxy.ts';
 export { type ClientOptions, type RedisServer, type RedisServerOptions, startRedis } from './redis.ts';
+export type { FaultMatch, InjectedFault, S3Fault } from './s3/faults.ts';
+export type { S3Front, S3LoggedRequest } from './s3/front.ts';
+export type { S3Operation } from './s3/protocol.ts';
+export { type S3Options, type S3Server, startS3, startS3Front } from './s3/server.ts';
 export { createTemporaryFolder, type TemporaryFolder } from './temporary-folder.ts';
