@@ -8,6 +8,7 @@ describe('entry IDs', () => {
     expect(ordered.toReversed().toSorted(compareEntryIds)).toEqual(ordered);
     expect(compareEntryIds('10', '10-0')).toBe(0);
     expect(inEntryOrder(ordered.toReversed().map((id) => ({ id }))).map(({ id }) => id)).toEqual(ordered);
+    expect(compareEntryIds('10-18446744073709551614', '10-18446744073709551615')).toBeLessThan(0);
   });
 
   it('never go back, also when the clock does', () => {

@@ -3,11 +3,21 @@ function parts(id: string): [number, number] {
   return [Number(ms), Number(sequence ?? 0)];
 }
 
-/** Orders entry IDs as a stream does: negative if `a` comes first, 0 if they are the same. */
+/**
+ * Orders entry IDs as a stream does: negative if `a` comes first, 0 if they are the same. Exact for every ID, whose
+ * numbers have up to 64 bits.
+ */
 export function compareEntryIds(a: string, b: string): number {
-  const [msOfA, sequenceOfA] = parts(a);
-  const [msOfB, sequenceOfB] = parts(b);
-  return msOfA - msOfB || sequenceOfA - sequenceOfB;
+  const [msOfA = '', sequenceOfA = '0'] = a.split('-');
+  const [msOfB = '', sequenceOfB = '0'] = b.split('-');
+  return compareNumerals(msOfA, msOfB) || compareNumerals(sequenceOfA, sequenceOfB);
+}
+
+/** Without leading zeros, the longer numeral is the larger number. */
+function compareNumerals(a: string, b: string): number {
+  if (a.length !== b.length) return a.length - b.length;
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
 }
 
 /** Puts what has an entry ID into the order of a stream. */

@@ -1,5 +1,6 @@
 export type { DeadLetterDetails, EntryField, EntryValues, StreamEntry } from './entry.ts';
 export { ENTRY_FIELDS, namedFields } from './entry.ts';
+export { compareEntryIds, issuedAt } from './entry-id.ts';
 export {
   CommandRejectedError,
   GroupMissingError,
