@@ -69,6 +69,12 @@ test.each([
   ['imports vitest', 'packages/outbox/src/a.ts', `import { test } from 'vitest';`, 'tests only'],
   ['imports ioredis', 'packages/consumer/src/a.ts', `import { Redis } from 'ioredis';`, 'Redis'],
   [
+    'imports the client of S3',
+    'packages/cli/src/a.ts',
+    `import { S3Client } from '@aws-sdk/client-s3';`,
+    'S3',
+  ],
+  [
     'names a table of the outbox',
     'packages/cli/src/a.ts',
     `sql\`select 1 from outbox_events\``,

@@ -16,6 +16,7 @@ const ORDER = [
   'outbox',
   'publisher',
   'inbox',
+  'archive',
   'consumer',
   'operations',
   'service',
@@ -29,7 +30,11 @@ const TABLES = [
   { pattern: /\boutbox_[a-z_]+/g, owners: ['packages/outbox', 'packages/database'] },
   { pattern: /\binbox_[a-z_]+/g, owners: ['packages/inbox', 'packages/database'] },
 ];
-const REDIS_OWNERS = ['packages/transport', 'packages/testkit'];
+/** Clients of servers, and who may speak to these outside of tests. */
+const CLIENTS = [
+  { client: 'ioredis', server: 'Redis', owners: ['packages/transport', 'packages/testkit'] },
+  { client: '@aws-sdk/client-s3', server: 'S3', owners: ['packages/archive'] },
+];
 
 /** Why a package or service may not import another package; undefined if it may. */
 function refusal(importer: PackageManifest, imported: string, inTests: boolean): string | undefined {
@@ -63,8 +68,10 @@ function* violationsOfManifest(manifest: PackageManifest): Iterable<string> {
       if (why !== undefined) yield `${path}: ${why}`;
     }
   }
-  if (manifest.dependencies.includes('ioredis') && !REDIS_OWNERS.includes(manifest.folder)) {
-    yield `${path}: only ${REDIS_OWNERS.join(' and ')} speak to Redis, so only they depend on ioredis`;
+  for (const { client, server, owners } of CLIENTS) {
+    if (manifest.dependencies.includes(client) && !owners.includes(manifest.folder)) {
+      yield `${path}: only ${owners.join(' and ')} may speak to ${server} and depend on ${client}`;
+    }
   }
 }
 
@@ -82,8 +89,10 @@ function* violationsOfFile({ path, text }: SourceFile, owner: PackageManifest): 
     }
     if (/^vitest(\/|$)/.test(imported) && !inTests && owner.name !== TESTKIT)
       yield `${path}: vitest is for tests only`;
-    if (imported === 'ioredis' && !inTests && !REDIS_OWNERS.includes(owner.folder)) {
-      yield `${path}: only ${REDIS_OWNERS.join(' and ')} speak to Redis, so only they import ioredis`;
+    for (const { client, server, owners } of CLIENTS) {
+      if (imported === client && !inTests && !owners.includes(owner.folder)) {
+        yield `${path}: only ${owners.join(' and ')} may speak to ${server} and import ${client}`;
+      }
     }
   }
   if (inTests) return;

@@ -46,9 +46,9 @@ describe.each(STORES)('an archive %s', (_, open) => {
 
     expect(await Array.fromAsync(listStreams(store))).toEqual([
       'events:project',
-      'events:user',
       'events:user:1',
       'events:user:10',
+      'events:user',
     ]);
   });
 
@@ -155,7 +155,7 @@ describe('an archive on S3', () => {
   test('locks what it writes, also what it finds written', async () => {
     const { store } = await openS3();
     const { objectLock } = await store.capabilities();
-    if (objectLock === null) return;
+    if (objectLock === null) throw new Error('the double has object locks');
     const until = new Date(Math.ceil(Date.now() / 1_000) * 1_000 + 60_000);
     const later = new Date(until.getTime() + 60_000);
 
@@ -170,11 +170,10 @@ describe('an archive on S3', () => {
   test('has the bucket expire streams that nobody looks after', async () => {
     const { store } = await openS3();
     const { lifecycle } = await store.capabilities();
-    if (lifecycle === null) return;
 
     expect(await setExpiryRules(store, [{ stream: 'events:user', days: 97 }])).toBe(true);
 
-    expect(await lifecycle.rules()).toEqual([
+    expect(await lifecycle?.rules()).toEqual([
       { id: expect.any(String) as string, prefix: 'stream=events%3Auser/', days: 97 },
     ]);
     await setExpiryRules(store, []);

@@ -34,7 +34,7 @@ export async function* listObjects(
   }
 }
 
-/** The streams of which there is anything in the archive, by one short list each. */
+/** The streams of which there is anything in the archive, by one short list each; in the order of their keys. */
 export async function* listStreams(store: ArchiveStore): AsyncGenerator<string> {
   let after = 'stream=';
   for (;;) {

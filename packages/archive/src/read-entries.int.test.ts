@@ -264,6 +264,29 @@ describe('reading from S3', () => {
   });
 });
 
+describe('reading many objects', () => {
+  test('lists and loads them only as it gets to them', async () => {
+    const opened = await STORES[1]?.[1]();
+    const network = opened?.network;
+    if (opened === undefined || network === undefined) throw new Error('S3 has a network');
+    await write(opened.store, events(50), { maxObjectBytes: 1 });
+    const before = network.requests().length;
+
+    let seen = 0;
+    for await (const _entry of readEntries(opened.store, { stream: STREAM })) {
+      seen += 1;
+      if (seen === 10) break;
+    }
+
+    const asked = network
+      .requests()
+      .slice(before)
+      .map(({ operation }) => operation);
+    expect(asked.filter((operation) => operation === 'GetObject').length).toBeLessThan(13);
+    expect(asked.filter((operation) => operation === 'ListObjectsV2').length).toBeLessThan(6);
+  });
+});
+
 describe('reading what any runs have left', () => {
   const FIRST = HOUR + 3_590_000;
   const all = [...events(40, { fromMs: FIRST, stepMs: 500 })];

@@ -8,7 +8,7 @@ import { testListing } from './listing.ts';
 import { testPutting } from './putting.ts';
 import type { OpenStore, StoreFeatures } from './setup.ts';
 
-export type { Network, OpenedStore, OpenStore, StoreFeatures } from './setup.ts';
+export type { OpenedStore, OpenStore, StoreFeatures } from './setup.ts';
 
 /** Declares the tests that every store of an archive has to pass. */
 export function testArchiveStore(name: string, open: OpenStore, features: StoreFeatures): void {

@@ -33,9 +33,11 @@ async function writeConfiguration(
   connection: S3Connection,
   { rules, smallest }: Configuration,
 ): Promise<void> {
-  const { bucket: Bucket, call } = connection;
+  const { bucket: Bucket } = connection;
   if (rules.length === 0) {
-    await call((client, sending) => client.send(new DeleteBucketLifecycleCommand({ Bucket }), sending));
+    await connection.call((client, sending) =>
+      client.send(new DeleteBucketLifecycleCommand({ Bucket }), sending),
+    );
     return;
   }
   const command = new PutBucketLifecycleConfigurationCommand({
@@ -43,7 +45,7 @@ async function writeConfiguration(
     LifecycleConfiguration: { Rules: [...rules] },
     ...(smallest === undefined ? {} : { TransitionDefaultMinimumObjectSize: smallest }),
   });
-  await call((client, sending) => client.send(command, sending));
+  await connection.call((client, sending) => client.send(command, sending));
 }
 
 /** What a rule's ID begins with: several archives may share a bucket. */

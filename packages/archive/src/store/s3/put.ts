@@ -131,9 +131,9 @@ async function writeInParts(
   content: Content,
   options: PutOptions,
 ): Promise<void> {
-  const { call, location } = connection;
+  const { location } = connection;
   const { Bucket, Key, ...rest } = properties(connection, key, options.retention);
-  const begun = await call((client, sending) =>
+  const begun = await connection.call((client, sending) =>
     client.send(
       new CreateMultipartUploadCommand({ Bucket, Key, ...rest, ChecksumAlgorithm: 'SHA256' }),
       sending,
@@ -145,18 +145,20 @@ async function writeInParts(
     const Parts: CompletedPart[] = [];
     for await (const Body of inPieces(checked(content, { location, key }), partBytes)) {
       const part = { PartNumber: Parts.length + 1, ChecksumSHA256: sha256(Body) };
-      const { ETag } = await call((client, sending) =>
+      const { ETag } = await connection.call((client, sending) =>
         client.send(new UploadPartCommand({ ...upload, ...part, Body }), sending),
       );
       Parts.push({ ...part, ETag });
     }
     const complete = { ...upload, ...condition(options), MultipartUpload: { Parts } };
-    await call((client, sending) => client.send(new CompleteMultipartUploadCommand(complete), sending));
+    await connection.call((client, sending) =>
+      client.send(new CompleteMultipartUploadCommand(complete), sending),
+    );
   } catch (error) {
     // Parts are paid for. What cannot be removed now is among the leftovers.
-    await call((client, sending) => client.send(new AbortMultipartUploadCommand(upload), sending)).catch(
-      () => 'the first error counts',
-    );
+    await connection
+      .call((client, sending) => client.send(new AbortMultipartUploadCommand(upload), sending))
+      .catch(() => 'the first error counts');
     throw error;
   }
 }
