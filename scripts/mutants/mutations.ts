@@ -1,4 +1,5 @@
 import { appendingMutations } from './appending.ts';
+import { archivingMutations } from './archiving.ts';
 import { consumingMutations } from './consuming.ts';
 import { deadLetterMutations } from './dead-letters.ts';
 import { movingMutations } from './moving.ts';
@@ -12,4 +13,5 @@ export const mutations: readonly Mutation[] = [
   ...consumingMutations,
   ...movingMutations,
   ...deadLetterMutations,
+  ...archivingMutations,
 ];
