@@ -215,6 +215,25 @@ export interface GroupRunnersTable {
   known_at: Timestamp | null;
 }
 
+/** How far each stream is archived and trimmed: entry IDs, inclusive. */
+export interface StreamRetentionTable {
+  stream: string;
+  archived_to: string | null;
+  archived_at: Timestamp | null;
+  trimmed_to: string | null;
+  trimmed_at: Timestamp | null;
+}
+
+/** The last event of each source up to there. */
+export interface StreamRetentionSourcesTable {
+  stream: string;
+  source: string;
+  archived_position: BigInt64 | null;
+  archived_event_id: string | null;
+  trimmed_position: BigInt64 | null;
+  trimmed_event_id: string | null;
+}
+
 /** All tables of the bus. An application's own schema may extend it. */
 export interface BusDatabase {
   outbox_events: OutboxEventsTable;
@@ -233,4 +252,6 @@ export interface BusDatabase {
   topics: TopicsTable;
   consumer_groups: ConsumerGroupsTable;
   group_runners: GroupRunnersTable;
+  stream_retention: StreamRetentionTable;
+  stream_retention_sources: StreamRetentionSourcesTable;
 }
