@@ -31,6 +31,10 @@ export const consume: Question = {
     { name: "consumer-runner, transaction: 'batch'", run: (stage) => runRunner(stage, 'batch') },
     { name: 'limit: a transaction per event, no bus', run: (stage) => runWithoutBus(stage, 'event') },
     { name: 'limit: 100 events a transaction, no bus', run: (stage) => runWithoutBus(stage, 'batch') },
+    {
+      name: 'limit: the same, handlers with kysely',
+      run: (stage) => runWithoutBus(stage, 'batch', 'kysely'),
+    },
   ],
   goals: [
     { variant: 'consumer-runner, defaults', over: 'one by one', atLeast: 2.5 },
@@ -81,12 +85,16 @@ async function progressOf(redis: Redis, lastId: string, events: number): Promise
   return delivered === lastId && value('pending') === 0 ? events : 0.1;
 }
 
-async function runWithoutBus(stage: Stage, transaction: 'event' | 'batch'): Promise<Run> {
+async function runWithoutBus(
+  stage: Stage,
+  transaction: 'event' | 'batch',
+  handler: 'plain' | 'kysely' = 'plain',
+): Promise<Run> {
   const events = stage.count(counts[transaction]);
   const url = await stage.database(template);
   const run = await measureProgram(stage, {
     entry: join(import.meta.dirname, 'limits', `consume-${transaction}.ts`),
-    env: { DATABASE_URL: url, EVENTS: String(events) },
+    env: { DATABASE_URL: url, EVENTS: String(events), HANDLER: handler },
     events,
   });
   await assertHandled(url, events);

@@ -3,7 +3,8 @@ import { userCreated } from '@event-bus/contracts';
 import type { Generated } from 'kysely';
 import { parameter } from './harness/parameters.ts';
 
-interface Effects {
+/** The table that handlers write to. */
+export interface Effects {
   effects: { id: Generated<string>; event_id: string; aggregate_id: string; note: string };
 }
 

@@ -1,8 +1,9 @@
 // The database's share of handling with many events in a transaction: the same round trips, without a bus.
-import { count } from '../harness/parameters.ts';
-import { connect, createWork, insertEffect, insertInboxRows } from './work.ts';
+import { count, parameter } from '../harness/parameters.ts';
+import { connect, createWork, insertEffect, insertEffectByKysely, insertInboxRows } from './work.ts';
 
 const batchSize = 100;
+const insert = parameter('HANDLER') === 'kysely' ? insertEffectByKysely : insertEffect;
 const work = createWork(count('EVENTS'));
 const clients = await connect(2);
 
@@ -11,7 +12,7 @@ await Promise.all(
   clients.map(async (client) => {
     for (let batch = work.splice(-batchSize); batch.length > 0; batch = work.splice(-batchSize)) {
       await Promise.all([client.query('begin'), insertInboxRows(client, batch)]);
-      await Promise.all(batch.map((one) => insertEffect(client, one)));
+      await Promise.all(batch.map((one) => insert(client, one)));
       await client.query('commit');
     }
   }),

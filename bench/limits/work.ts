@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { DummyDriver, Kysely, PostgresAdapter, PostgresIntrospector, PostgresQueryCompiler } from 'kysely';
 import pg from 'pg';
+import type { Effects } from '../consumer.ts';
 import { aggregateOf, stream } from '../fill/events.ts';
 import { parameter } from '../harness/parameters.ts';
 
@@ -42,6 +44,24 @@ export function insertInboxRows(client: pg.Client, work: readonly Work[]): Promi
       on conflict do nothing returning event_id`,
     values: [work.map(({ eventId }) => eventId), work.map(({ entryId }) => entryId)],
   });
+}
+
+const kysely = new Kysely<Effects>({
+  dialect: {
+    createAdapter: () => new PostgresAdapter(),
+    createDriver: () => new DummyDriver(),
+    createQueryCompiler: () => new PostgresQueryCompiler(),
+    createIntrospector: (db) => new PostgresIntrospector(db),
+  },
+});
+
+/** What a handler writes, put together by kysely each time, as a handler does. */
+export function insertEffectByKysely(client: pg.Client, { eventId, aggregateId }: Work): Promise<unknown> {
+  const { sql, parameters } = kysely
+    .insertInto('effects')
+    .values({ event_id: eventId, aggregate_id: aggregateId, note: 'x'.repeat(230) })
+    .compile();
+  return client.query({ name: 'effect', text: sql, values: [...parameters] });
 }
 
 /** What a handler writes. */

@@ -9,7 +9,8 @@ export interface Prepared {
   readonly work: Work;
   readonly event: ReceivedEvent;
   readonly handling: ResolvedHandling;
-  readonly log: Logger;
+  /** Made when it is first asked for: most events are handled without a word. */
+  readonly log: () => Logger;
   readonly member: Member;
 }
 
@@ -23,7 +24,6 @@ export function prepare(
   const { delivery, attempt, lease } = work;
   const replayId = event.replay?.id ?? '';
   let child: Logger | undefined;
-  // Most events are handled without a word.
   const log = () => {
     child ??= logger.child({
       group,
@@ -58,24 +58,14 @@ export function prepare(
       handling.handle(event, {
         trx,
         attempt,
+        idempotencyKey: event.replay ? `${group}:${event.id}:${replayId}` : `${group}:${event.id}`,
         get signal() {
           return signal();
-        },
-        get idempotencyKey() {
-          return event.replay ? `${group}:${event.id}:${replayId}` : `${group}:${event.id}`;
         },
         get log() {
           return log();
         },
       }),
   };
-  return {
-    work,
-    event,
-    handling,
-    member,
-    get log() {
-      return log();
-    },
-  };
+  return { work, event, handling, member, log };
 }

@@ -19,21 +19,23 @@ export function createReporter(logger: Logger): Reporter {
       const entry = { stream: work.delivery.stream, entry_id: work.delivery.id };
       if (settlement.kind === 'given-up') {
         const { reason, error } = settlement;
-        prepared.log.error({ ...entry, reason, err: loggableError(error) }, 'the event is given up');
+        prepared.log().error({ ...entry, reason, err: loggableError(error) }, 'the event is given up');
       }
       if (settlement.kind === 'failed') {
         const { reason, counted, error, delayMs } = settlement;
-        prepared.log.warn(
-          { ...entry, reason, counted, retry_in_ms: delayMs, err: loggableError(error) },
-          'the event was not handled and will be tried again',
-        );
+        prepared
+          .log()
+          .warn(
+            { ...entry, reason, counted, retry_in_ms: delayMs, err: loggableError(error) },
+            'the event was not handled and will be tried again',
+          );
       }
     },
     undecodable(reason, fields) {
       logger.error({ ...fields, reason }, 'the event is given up');
     },
     inverted({ log, event }, after) {
-      log.error(
+      log().error(
         { aggregate_id: event.aggregateId, position: String(event.position), after: String(after) },
         'an event came after a later one of its aggregate',
       );
