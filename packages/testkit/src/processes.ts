@@ -5,7 +5,7 @@ import { type Exit, startProcess } from './managed-process.ts';
 export interface ServiceOptions {
   /** The TypeScript or JavaScript file to run. */
   readonly entry: string | URL;
-  /** The whole environment of the process but for PATH: nothing else is inherited. */
+  /** The whole environment of the process but for PATH and the compile cache: nothing else is inherited. */
   readonly env?: Readonly<Record<string, string>>;
   readonly cwd?: string;
   readonly args?: readonly string[];
@@ -37,6 +37,11 @@ export class ServiceOutputError extends Error {
   readonly code = 'service_output_missing';
 }
 
+function inherited(): NodeJS.ProcessEnv {
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
+  return { PATH, ...(NODE_COMPILE_CACHE === undefined ? {} : { NODE_COMPILE_CACHE }) };
+}
+
 /** Runs a program of the workspace from its sources, with the Node.js that runs this one. */
 export async function spawnService(options: ServiceOptions): Promise<ServiceProcess> {
   const entry = options.entry instanceof URL ? fileURLToPath(options.entry) : options.entry;
@@ -45,7 +50,7 @@ export async function spawnService(options: ServiceOptions): Promise<ServiceProc
     process.execPath,
     ['--conditions=@event-bus/source', entry, ...(options.args ?? [])],
     {
-      env: { PATH: process.env.PATH, ...options.env },
+      env: { ...inherited(), ...options.env },
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     },
   );
