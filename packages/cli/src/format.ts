@@ -1,3 +1,5 @@
+import type { GroupPause } from '@event-bus/operations';
+
 const unknown = '?';
 const none = '-';
 
@@ -45,6 +47,12 @@ export function text(value: string | null | undefined): string {
 /** A number and what is counted: `1 event`, `3 events`. */
 export function plural(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** Who paused a group, since when and why: `paused for 3m by ann: mail server maintenance`. */
+export function pauseText({ at, by, reason }: GroupPause): string {
+  const why = reason === null ? '' : `: ${oneLine(reason)}`;
+  return `paused for ${age(at)} by ${by || 'somebody'}${why}`;
 }
 
 /** A text of whatever lines, as one. */

@@ -1,3 +1,4 @@
+import { userInfo } from 'node:os';
 import { duration as durationText } from '@event-bus/config';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { duration } from './format.ts';
@@ -5,6 +6,11 @@ import { duration } from './format.ts';
 /** Adds `--json`, which every listing has. */
 export function withJson(command: Command): Command {
   return command.option('--json', 'print JSON for scripts');
+}
+
+/** Adds `--operator`, which every command has that leaves a record. */
+export function withOperator(command: Command): Command {
+  return command.option('--operator <name>', 'on record as who did it', userInfo().username);
 }
 
 /** Reads a duration such as `30s`, in milliseconds. */

@@ -4,6 +4,7 @@ import { addFailures } from './commands/failures.ts';
 import { addGroups } from './commands/groups.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addOutbox } from './commands/outbox.ts';
+import { addPause, addResume } from './commands/pause.ts';
 import { addPublish } from './commands/publish.ts';
 import { addReconcile } from './commands/reconcile.ts';
 import { addStreams } from './commands/streams.ts';
@@ -47,6 +48,8 @@ function createProgram(setStatus: SetStatus): Command {
   addMigrate(program);
   addStreams(program);
   addGroups(program);
+  addPause(program);
+  addResume(program);
   addFailures(program);
   addDlq(program);
   addTail(program);

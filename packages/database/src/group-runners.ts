@@ -91,6 +91,28 @@ export async function leaveGroup(db: Kysely<BusDatabase>, group: string, runner:
     .execute();
 }
 
+/** A runner that is alive, and how its circuit stands. */
+export interface LiveRunner {
+  readonly group: string;
+  readonly runner: string;
+  readonly circuit: RunnerBeat['circuit'];
+  /** Since when it is closed, or is not. */
+  readonly circuitSince: Date | null;
+  /** What opened it; `null` while it is closed. */
+  readonly circuitError: string | null;
+}
+
+/** All runners that were heard of lately. */
+export async function loadLiveRunners(db: Kysely<BusDatabase>): Promise<LiveRunner[]> {
+  const { rows } = await sql<LiveRunner>`
+    select consumer_group as "group", runner, circuit, circuit_since as "circuitSince",
+      circuit_error as "circuitError"
+    from group_runners
+    where seen_at >= clock_timestamp() - make_interval(secs => ${runnerSilenceMs}::float8 / 1000)
+    order by consumer_group, runner`.execute(db);
+  return rows;
+}
+
 /** How the runners of a group are. */
 export interface GroupHealth {
   readonly group: string;

@@ -7,11 +7,21 @@ export {
   TopicPartitionsError,
 } from './errors.ts';
 export {
+  type ControlOutcome,
+  type ControlRequest,
+  type GroupPause,
+  loadPauses,
+  pauseGroup,
+  resumeGroup,
+} from './group-control.ts';
+export {
   beat,
   type GroupHealth,
   type GroupNews,
+  type LiveRunner,
   leaveGroup,
   loadGroupHealth,
+  loadLiveRunners,
   type RunnerBeat,
   runnerSilenceMs,
 } from './group-runners.ts';

@@ -5,7 +5,7 @@ import type { BusDatabase } from './schema.ts';
 export interface OperatorAction {
   /** Who. */
   readonly operator: string;
-  readonly action: 'redrive' | 'discard';
+  readonly action: 'redrive' | 'discard' | 'pause' | 'resume';
   /** `null` where it may concern several. */
   readonly group: string | null;
   readonly reason: string | null;

@@ -1,4 +1,13 @@
-import { type BusDatabase, loadGroups, loadTopics, type RegisteredGroup } from '@event-bus/database';
+import {
+  type BusDatabase,
+  type GroupPause,
+  type LiveRunner,
+  loadGroups,
+  loadLiveRunners,
+  loadPauses,
+  loadTopics,
+  type RegisteredGroup,
+} from '@event-bus/database';
 import { type GroupStatus, HANDED_BACK, type StreamObserver, streamKeys } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import { UnknownGroupError } from './errors.ts';
@@ -9,6 +18,15 @@ export interface GroupConsumer {
   readonly name: string;
   readonly pending: number;
   readonly idleMs: number;
+}
+
+/** Runners of a group that start little or nothing, since handlers fail on many aggregates. */
+export interface OpenCircuit {
+  /** How many runners. */
+  readonly runners: number;
+  /** Of the first of them. */
+  readonly since: Date;
+  readonly error: string;
 }
 
 /** One group on one stream. What only the server knows is `null` while the group is missing there. */
@@ -22,6 +40,12 @@ export interface GroupView {
    */
   readonly state: 'present' | 'missing' | 'unregistered';
   readonly ordering: RegisteredGroup['ordering'] | null;
+  /** The same on all its streams: runners that are alive, whether they hold anything or not. */
+  readonly runners: number;
+  /** The same on all its streams: set while an operator has paused the group. */
+  readonly pause: GroupPause | null;
+  /** The same on all its streams. */
+  readonly circuit: OpenCircuit | null;
   readonly pending: number | null;
   /** Entries not yet handed out. `null` where the server cannot tell, which is not zero. */
   readonly lag: number | null;
@@ -46,10 +70,11 @@ export async function listGroups(
   only?: string,
 ): Promise<GroupView[]> {
   const { bus, observer } = from;
-  const [groups, topics, streams] = await Promise.all([
+  const [groups, topics, streams, states] = await Promise.all([
     loadGroups(bus),
     loadTopics(bus),
     registeredStreams(bus),
+    readStates(bus),
   ]);
   const expected = groups.flatMap((group) =>
     group.topics
@@ -64,9 +89,12 @@ export async function listGroups(
     const key = keyOf({ group: group.name, stream });
     const status = found.get(key);
     found.delete(key);
-    return status === undefined ? missing(group, stream) : present(status, group);
+    return {
+      ...(status === undefined ? missing(group, stream) : present(status, group)),
+      ...states(group.name),
+    };
   });
-  views.push(...[...found.values()].map((status) => present(status)));
+  views.push(...[...found.values()].map((status) => ({ ...present(status), ...states(status.group) })));
   const wanted = only === undefined ? views : views.filter(({ group }) => group === only);
   if (only !== undefined && wanted.length === 0) {
     throw new UnknownGroupError(
@@ -77,7 +105,26 @@ export async function listGroups(
   return wanted.sort((a, b) => compare(a.group, b.group) || compare(a.stream, b.stream));
 }
 
-function present(status: GroupStatus, registered?: RegisteredGroup): GroupView {
+type GroupState = Pick<GroupView, 'runners' | 'pause' | 'circuit'>;
+
+async function readStates(bus: Kysely<BusDatabase>): Promise<(group: string) => GroupState> {
+  const [pauses, runners] = await Promise.all([loadPauses(bus), loadLiveRunners(bus)]);
+  const byGroup = Map.groupBy(runners, ({ group }) => group);
+  return (group) => {
+    const own = byGroup.get(group) ?? [];
+    return { runners: own.length, pause: pauses.get(group) ?? null, circuit: openCircuit(own) };
+  };
+}
+
+function openCircuit(runners: readonly LiveRunner[]): OpenCircuit | null {
+  const open = runners.flatMap(({ circuit, circuitSince, circuitError }) =>
+    circuit === 'closed' || circuitSince === null ? [] : [{ since: circuitSince, error: circuitError ?? '' }],
+  );
+  const [first] = open.toSorted((a, b) => a.since.getTime() - b.since.getTime());
+  return first === undefined ? null : { runners: open.length, ...first };
+}
+
+function present(status: GroupStatus, registered?: RegisteredGroup): Omit<GroupView, keyof GroupState> {
   const handedBack = status.consumers.find(({ name }) => name === HANDED_BACK);
   return {
     group: status.group,
@@ -94,7 +141,7 @@ function present(status: GroupStatus, registered?: RegisteredGroup): GroupView {
   };
 }
 
-function missing(group: RegisteredGroup, stream: string): GroupView {
+function missing(group: RegisteredGroup, stream: string): Omit<GroupView, keyof GroupState> {
   return {
     group: group.name,
     stream,

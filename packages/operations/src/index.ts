@@ -1,3 +1,4 @@
+export type { ControlOutcome, GroupPause } from '@event-bus/database';
 export {
   clusterLetters,
   findLetters,
@@ -24,7 +25,8 @@ export type { OperatorRequest } from './dead-letters/request.ts';
 export { NotParkedError, UnknownGroupError, UnknownTopicError } from './errors.ts';
 export { type FailedEntry, type GroupFailures, listFailures } from './failures.ts';
 export { type FollowedEntry, followStreams } from './follow.ts';
-export { type GroupConsumer, type GroupView, listGroups } from './groups.ts';
+export { controlGroup } from './group-control.ts';
+export { type GroupConsumer, type GroupView, listGroups, type OpenCircuit } from './groups.ts';
 export { readNewEvent } from './new-event.ts';
 export type { OutboxPool } from './outbox-pool.ts';
 export {

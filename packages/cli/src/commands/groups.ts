@@ -3,7 +3,7 @@ import { type GroupView, listGroups } from '@event-bus/operations';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { withConnections } from '../connections.ts';
-import { durationOrNone, number } from '../format.ts';
+import { age, durationOrNone, number, oneLine, pauseText, plural } from '../format.ts';
 import { withJson } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { table } from '../table.ts';
@@ -17,7 +17,9 @@ export function addGroups(program: Command): void {
     .description(
       'Lists every consumer group on every stream it reads.\n' +
         'PENDING is handed out and not settled, LAG not handed out yet ("?" where the server cannot tell), OLDEST how long ' +
-        'the oldest pending entry has not been touched, FAILED pending and not retried any more: `bus failures` lists those.\n' +
+        'the oldest pending entry has not been touched, RUNNERS how many processes of the group are alive, CONSUMERS under how ' +
+        'many names it reads there, FAILED pending and not retried any more. `bus pending <group>` tells them one by one.\n' +
+        'Below stands which groups are paused, and which have an open circuit because what their handlers need is down.\n' +
         'A group is "missing" if it is registered but not on the server; its runner creates it again.',
     )
     .option('--group <name>', 'only this group')
@@ -29,8 +31,22 @@ export function addGroups(program: Command): void {
         return listGroups({ bus: db, observer: connections.redis(env.REDIS_URL).observer() }, group);
       });
       if (json === true) printJson(groups);
-      else print(groups.length === 0 ? 'No group is registered.' : groupTable(groups));
+      else if (groups.length === 0) print('No group is registered.');
+      else print([groupTable(groups), ...obstacles(groups)].join('\n'));
     });
+}
+
+/** What keeps groups from their work, one a line. */
+function obstacles(groups: readonly GroupView[]): string[] {
+  const byName = new Map(groups.map((group) => [group.group, group]));
+  return [...byName.values()].flatMap(({ group, pause, circuit, runners }) => [
+    ...(pause === null ? [] : [`${group} is ${pauseText(pause)}`]),
+    ...(circuit === null
+      ? []
+      : [
+          `${group} has an open circuit for ${age(circuit.since)}, on ${circuit.runners} of ${plural(runners, 'runner')}: ${oneLine(circuit.error)}`,
+        ]),
+  ]);
 }
 
 function groupTable(groups: readonly GroupView[]): string {
@@ -46,6 +62,7 @@ function groupTable(groups: readonly GroupView[]): string {
         text: ({ oldestPendingIdleMs }) => durationOrNone(oldestPendingIdleMs),
         right: true,
       },
+      { title: 'RUNNERS', text: ({ runners }) => String(runners), right: true },
       { title: 'CONSUMERS', text: ({ consumers }) => String(consumers.length), right: true },
       { title: 'FAILED', text: ({ failed }) => number(failed), right: true },
     ],

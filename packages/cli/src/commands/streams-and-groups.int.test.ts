@@ -146,8 +146,10 @@ test('groups tells what is pending, failed and not handed out, and which groups 
 test('a lag that nobody can tell is shown as a question mark, never as 0', async () => {
   const { output } = await bench.bus('groups', '--group', 'ledger');
 
-  expect(output.split('\n')[0]).toMatch(/^GROUP +STREAM +STATE +PENDING +LAG +OLDEST +CONSUMERS +FAILED$/);
-  expect(output.split('\n')[1]).toMatch(/^ledger +events:order:0 +missing +\? +\? +- +0 +\?$/);
+  expect(output.split('\n')[0]).toMatch(
+    /^GROUP +STREAM +STATE +PENDING +LAG +OLDEST +RUNNERS +CONSUMERS +FAILED$/,
+  );
+  expect(output.split('\n')[1]).toMatch(/^ledger +events:order:0 +missing +\? +\? +- +0 +0 +\?$/);
 });
 
 test('groups of a name that nobody knows is an error that names those there are', async () => {

@@ -16,7 +16,7 @@
  */
 export interface Circuit {
   state(): 'closed' | 'open' | 'half-open';
-  /** Since when it is in this state, in milliseconds since the epoch, and the error that opened it. */
+  /** Since when it is closed, or is not, in milliseconds since the epoch, and the error that opened it last. */
   readonly since: number;
   readonly error: unknown;
   /** How many takings may run now. */
@@ -58,8 +58,8 @@ export function createCircuit(options: CircuitOptions): Circuit {
   let lastError: unknown;
 
   function become(next: typeof state): void {
+    if (state === 'closed' || next === 'closed') since = Date.now();
     state = next;
-    since = Date.now();
     failing.clear();
     onChange(circuit);
   }

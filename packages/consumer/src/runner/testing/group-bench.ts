@@ -1,5 +1,5 @@
 import { type AnyEventDefinition, platformCatalog, userDeleted, userRenamed } from '@event-bus/contracts';
-import { createPool } from '@event-bus/database';
+import { createPool, pauseGroup, resumeGroup } from '@event-bus/database';
 import { createTestDatabase } from '@event-bus/database/testing';
 import { createLogger } from '@event-bus/telemetry';
 import { eventually, type RedisServer, startRedis, uniquePrefix } from '@event-bus/testkit';
@@ -216,13 +216,8 @@ export async function createGroupBench(postgresUrl: string) {
         .execute(),
     runners: (group: string) =>
       database.db.selectFrom('group_runners').selectAll().where('consumer_group', '=', group).execute(),
-    pause: (group: string) =>
-      database.pool.query(
-        `update consumer_groups set paused_at = now(), paused_by = 'alice', pause_reason = 'a test' where name = $1`,
-        [group],
-      ),
-    resume: (group: string) =>
-      database.pool.query('update consumer_groups set paused_at = null where name = $1', [group]),
+    pause: (group: string) => pauseGroup(database.db, group, { operator: 'alice', reason: 'a test' }),
+    resume: (group: string) => resumeGroup(database.db, group, { operator: 'alice', reason: null }),
     /** Everything in the stream, and all that is injected, was handed out and acknowledged. */
     async nothingPending(group: string): Promise<void> {
       await eventually(
