@@ -45,8 +45,8 @@ export function text(value: string | null | undefined): string {
 }
 
 /** A number and what is counted: `1 event`, `3 events`. */
-export function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+export function plural(count: number, noun: string, nouns = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : nouns}`;
 }
 
 /** Who paused a group, since when and why: `paused for 3m by ann: mail server maintenance`. */

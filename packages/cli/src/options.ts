@@ -20,6 +20,14 @@ export function parseDuration(text: string): number {
   throw new InvalidArgumentError(`It must be a duration with its unit: 250ms, 10s, 5m, 2h or 7d.`);
 }
 
+/** Reads an instant: how long ago it was, or its date and time. */
+export function parseInstant(text: string): Date {
+  if (!/^\d{4}-/.test(text)) return new Date(Date.now() - parseDuration(text));
+  const instant = new Date(text);
+  if (!Number.isNaN(instant.getTime())) return instant;
+  throw new InvalidArgumentError('It must be a date and time such as 2026-01-31T12:00:00Z.');
+}
+
 /** Reads a whole number of at least `min`. */
 export function parseCount(min: number): (text: string) => number {
   return (text) => {

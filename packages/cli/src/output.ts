@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+
 /** Writes a line, or several, for people or scripts. */
 export function print(text: string): void {
   process.stdout.write(`${text}\n`);
@@ -11,4 +13,18 @@ export function printError(text: string): void {
 /** Writes a value for scripts. */
 export function printJson(value: unknown): void {
   print(JSON.stringify(value, null, 2));
+}
+
+/** Writes values as one JSON array for scripts, each as it comes: there may be more than fit into memory. */
+export async function printJsonItems(items: AsyncIterable<unknown>): Promise<void> {
+  let isFirst = true;
+  for await (const item of items) {
+    await write(`${isFirst ? '[' : ','}\n${JSON.stringify(item, null, 2).replace(/^/gm, '  ')}`);
+    isFirst = false;
+  }
+  await write(isFirst ? '[]\n' : '\n]\n');
+}
+
+async function write(text: string): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
 }

@@ -1,10 +1,11 @@
 import { Command, CommanderError } from 'commander';
+import { addAudit } from './commands/audit.ts';
 import { addDlq } from './commands/dlq.ts';
-import { addFailures } from './commands/failures.ts';
 import { addGroups } from './commands/groups.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addOutbox } from './commands/outbox.ts';
 import { addPause, addResume } from './commands/pause.ts';
+import { addPending } from './commands/pending.ts';
 import { addPublish } from './commands/publish.ts';
 import { addReconcile } from './commands/reconcile.ts';
 import { addStreams } from './commands/streams.ts';
@@ -48,14 +49,15 @@ function createProgram(setStatus: SetStatus): Command {
   addMigrate(program);
   addStreams(program);
   addGroups(program);
+  addPending(program);
   addPause(program);
   addResume(program);
-  addFailures(program);
   addDlq(program);
   addTail(program);
   addPublish(program);
   addOutbox(program, setStatus);
   addReconcile(program, setStatus);
+  addAudit(program, setStatus);
   return program;
 }
 
@@ -64,6 +66,7 @@ Configuration comes from the environment; a command asks only for what it needs:
   DATABASE_URL         the database of the outbox
   DATABASE_DIRECT_URL  the same without a connection pooler (default: DATABASE_URL)
   BUS_DATABASE_URL     the database of the whole bus (default: DATABASE_URL)
+  INBOX_DATABASE_URL   the database of the consumers' inboxes (default: DATABASE_URL)
   REDIS_URL            the Redis server
 
 Exit status: 0 done, 1 failed or not all is well, 64 wrong usage, 78 wrong configuration.

@@ -28,14 +28,15 @@ export {
 export { assertSchemaIsCurrent, migrate, migrationNames } from './migrate.ts';
 export { recordAction, recordActionEvents } from './operator-actions.ts';
 export { ensurePartitions } from './partitions.ts';
-export type { RegisteredGroup, RegisteredTopic } from './registry.ts';
+export type { HandledEvents, RegisteredGroup, RegisteredTopic } from './registry.ts';
 export {
   loadGroup,
   loadGroups,
+  loadHandledEvents,
   loadTopics,
   registerGroup,
   registerTopics,
   registerUnknownTopics,
 } from './registry.ts';
 export type { BusDatabase } from './schema.ts';
-export type { PositionRange, StartPosition } from './start-position.ts';
+export { type PositionRange, type StartPosition, standsBefore } from './start-position.ts';

@@ -22,9 +22,12 @@ export interface RegisteredGroup {
   readonly startFrom: 'beginning' | 'now';
   /** By source; empty unless it starts at 'now'. */
   readonly startPositions: ReadonlyMap<string, StartPosition>;
-  /** The group's retry policy and windows, for operators to see. */
+  /** The group's retry policy and windows, for operators to see. `events` are the types it has handlers for. */
   readonly policy: Readonly<Record<string, unknown>>;
 }
+
+/** Since when a group has handlers for which event types: `null` since it was registered first. */
+export type HandledEvents = ReadonlyMap<string, Date | null>;
 
 /**
  * Makes topics known. A topic keeps the number of partitions it was registered with: events of an aggregate
@@ -85,18 +88,46 @@ export async function registerGroup(
         Object.fromEntries([...group.startPositions].map(([source, at]) => [source, storeStartPosition(at)])),
       ),
       policy: JSON.stringify(group.policy),
+      handled_events: JSON.stringify(handledFromTheStart(group.policy)),
     })
     .onConflict((conflict) =>
       conflict.column('name').doUpdateSet((eb) => ({
         topics: eb.ref('excluded.topics'),
         ordering: eb.ref('excluded.ordering'),
         policy: eb.ref('excluded.policy'),
+        handled_events: handledNow,
         seen_at: sql<Date>`clock_timestamp()`,
       })),
     )
     .returningAll()
     .executeTakeFirstOrThrow();
   return toRegisteredGroup(row);
+}
+
+/** What is handled no more is forgotten: if it comes again, it does so from then on. */
+const handledNow = sql<string>`coalesce((
+  select jsonb_object_agg(type, coalesce(consumer_groups.handled_events->type, to_jsonb(clock_timestamp())))
+  from jsonb_array_elements_text(jsonb_path_query_array(excluded.policy, '$.events[*]')) type
+), '{}')`;
+
+function handledFromTheStart({ events }: Readonly<Record<string, unknown>>): Record<string, null> {
+  return Object.fromEntries((Array.isArray(events) ? events : []).map((type) => [String(type), null]));
+}
+
+/** What all groups have handlers for, by name. */
+export async function loadHandledEvents(db: Kysely<BusDatabase>): Promise<Map<string, HandledEvents>> {
+  const rows = await db.selectFrom('consumer_groups').select(['name', 'handled_events']).execute();
+  return new Map(
+    rows.map((row) => [
+      row.name,
+      new Map(
+        Object.entries(row.handled_events).map(([type, since]) => [
+          type,
+          since === null ? null : new Date(since),
+        ]),
+      ),
+    ]),
+  );
 }
 
 /** One registered group, or `undefined`. */

@@ -195,6 +195,7 @@ export interface ConsumerGroupsTable {
   start_from: 'beginning' | 'now';
   start_positions: JSONColumnType<Record<string, StoredStartPosition>>;
   policy: JSONColumnType<Record<string, unknown>>;
+  handled_events: ColumnType<Record<string, string | null>, string | undefined, string>;
   registered_at: Generated<Date>;
   seen_at: Generated<Date>;
   paused_at: Timestamp | null;

@@ -33,3 +33,20 @@ export function restoreStartPosition(stored: StoredStartPosition): StartPosition
   });
   return { position: BigInt(stored.position), missing };
 }
+
+/** Whether an event stood in the streams when the group began: nothing to handle. */
+export function standsBefore({ position, missing }: StartPosition, wanted: bigint): boolean {
+  return wanted <= position && !isIn(missing, wanted);
+}
+
+function isIn(ranges: readonly PositionRange[], position: bigint): boolean {
+  let [low, high] = [0, ranges.length];
+  while (low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const range = ranges[middle];
+    if (range === undefined || position < range.first) high = middle;
+    else if (position > range.last) low = middle + 1;
+    else return true;
+  }
+  return false;
+}

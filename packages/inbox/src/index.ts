@@ -1,3 +1,4 @@
+export { type EventAccount, type InboxOutcome, readAccounts } from './accounts.ts';
 export { findBlockers } from './dead-letters/blockers.ts';
 export { clusterLetters, type LetterCluster } from './dead-letters/clusters.ts';
 export {

@@ -16,6 +16,10 @@ export {
   readHeldBack as parkedEvents,
   readOutboxOverview as outboxStatus,
 } from '@event-bus/outbox/log';
+export { type AuditRequest, audit } from './audit/audit.ts';
+export type { AuditServers } from './audit/examine.ts';
+export { type AuditFault, type AuditReport, type GroupAccount, isProven } from './audit/report.ts';
+export type { EventState } from './audit/states.ts';
 export { assertInboxGroup } from './dead-letters/assert-inbox-group.ts';
 export { discardDeadLetters } from './dead-letters/discard.ts';
 export { fingerprint } from './dead-letters/fingerprint.ts';
@@ -23,12 +27,18 @@ export { injectRedriving } from './dead-letters/inject.ts';
 export { redriveDeadLetters } from './dead-letters/redrive.ts';
 export type { OperatorRequest } from './dead-letters/request.ts';
 export { NotParkedError, UnknownGroupError, UnknownTopicError } from './errors.ts';
-export { type FailedEntry, type GroupFailures, listFailures } from './failures.ts';
 export { type FollowedEntry, followStreams } from './follow.ts';
 export { controlGroup } from './group-control.ts';
 export { type GroupConsumer, type GroupView, listGroups, type OpenCircuit } from './groups.ts';
 export { readNewEvent } from './new-event.ts';
 export type { OutboxPool } from './outbox-pool.ts';
+export {
+  listPending,
+  type PendingFailure,
+  type PendingState,
+  pendingStates,
+  type WaitingEntry,
+} from './pending.ts';
 export {
   type ReconcileOptions,
   type ReconcileReport,

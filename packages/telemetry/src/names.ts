@@ -103,6 +103,8 @@ export const metricNames = {
   heldEvents: 'bus.consumer.held',
   /** Gauge: 1 while the circuit of a runner is not closed. */
   circuitOpen: 'bus.consumer.circuit_open',
+  /** Gauge: 1 while a runner starts nothing because its group is paused. */
+  consumerPaused: 'bus.consumer.paused',
   /** Counter: events that were given up, by group and kind. */
   deadLettered: 'bus.dead_letters.moved',
   /** Counter: pending entries that stood in their stream no longer, and were acknowledged. */

@@ -16,6 +16,13 @@ beforeAll(async () => {
     startPositions: new Map(),
     policy: {},
   });
+});
+
+afterAll(() => bench.close());
+
+/** Two runners that are alive just now, of which the circuit of one is open. */
+async function beatBoth(): Promise<void> {
+  const { db } = bench.database;
   const runner = {
     group: 'mail',
     events: ['user.renamed'],
@@ -24,14 +31,13 @@ beforeAll(async () => {
   };
   await beat(db, { ...runner, runner: 'one', circuit: 'closed', circuitError: null });
   await beat(db, { ...runner, runner: 'two', circuit: 'half-open', circuitError: 'Error: refused\nby smtp' });
-});
-
-afterAll(() => bench.close());
+}
 
 test('a group is paused and resumed, and each says what was so already', async () => {
   const never = await bench.bus('resume', 'mail');
   const paused = await bench.bus('pause', 'mail', '--reason', 'smtp is moved', '--operator', 'ann');
   const again = await bench.bus('pause', 'mail', '--reason', 'another', '--operator', 'bob');
+  await beatBoth();
   const shown = await bench.bus('groups');
   const json = await bench.json(['groups']);
   const resumed = await bench.bus('resume', 'mail', '--operator', 'bob');
@@ -43,17 +49,16 @@ test('a group is paused and resumed, and each says what was so already', async (
     /^mail was paused already: paused for \S+.* by ann: smtp is moved\. That stays/,
   );
   expect(shown.output).toMatch(/^mail is paused for \S+.* by ann: smtp is moved$/m);
-  expect(json).toMatchObject([{ group: 'mail', pause: { by: 'ann', reason: 'smtp is moved' }, runners: 2 }]);
+  expect(json).toMatchObject([{ group: 'mail', pause: { by: 'ann', reason: 'smtp is moved' } }]);
   expect(resumed.output).toMatch(/^mail is resumed; it was paused for \S+.* by ann: smtp is moved\.$/m);
   expect(await bench.json(['groups'])).toMatchObject([{ pause: null }]);
 });
 
 test('a circuit that is not closed is shown with its error and with how many runners it concerns', async () => {
+  await beatBoth();
   const { output } = await bench.bus('groups', '--group', 'mail');
 
-  expect(output).toMatch(
-    /^mail has an open circuit for 1m 3\ds, on 1 of 2 runners: Error: refused by smtp$/m,
-  );
+  expect(output).toMatch(/^mail has an open circuit for 1m .*, on 1 of 2 runners: Error: refused by smtp$/m);
 });
 
 test('a group that nobody knows, and a pause without a reason, are errors', async () => {

@@ -159,46 +159,82 @@ test('groups of a name that nobody knows is an error that names those there are'
   expect(output).toBe('group nobody is not registered; registered are ledger, mail\n');
 });
 
-test('failures lists what will not be retried, and nothing else', async () => {
-  const failures = await bench.json(['failures', 'mail']);
+test('pending lists what every group was handed, oldest first, with its holder, its failure and its next attempt', async () => {
+  const pending = (await bench.json(['pending'])) as Record<string, unknown>[];
 
-  expect(failures).toMatchObject([
+  expect(pending.map(({ group, entryId, eventId }) => [group, entryId, eventId])).toEqual(
+    [0, 1, 2, 3].map((n) => ['mail', entryIds[n], eventIds[n]]),
+  );
+  expect(pending).toMatchObject([
+    { state: 'in-flight', consumer: 'runner-1', deliveries: 1, failure: null },
     {
-      stream: 'events:user',
-      entryId: entryIds[1],
-      eventId: eventIds[1],
+      state: 'given-up',
+      consumer: null,
       eventType: 'user.renamed',
       aggregateId: 'u-2',
-      attempts: 5,
-      reason: 'attempts used up',
+      failure: { attempts: 5, reason: 'attempts used up', nextAttemptAt: null },
     },
-    { entryId: entryIds[3], eventId: eventIds[3], attempts: 1, reason: 'no such version' },
+    {
+      state: 'retrying',
+      consumer: 'runner-1',
+      failure: { nextAttemptAt: new Date(failure.dueAt).toISOString() },
+    },
+    { state: 'given-up', failure: { attempts: 1, reason: 'no such version' } },
   ]);
 });
 
-test('failures for people keep one line each, and say how many are beyond the limit', async () => {
-  const { status, output } = await bench.bus('failures', 'mail', '--limit', '1');
+test('pending of one state lists nothing else, and says how many are beyond the limit', async () => {
+  const givenUp = await bench.bus('pending', 'mail', '--state', 'given-up', '--limit', '1');
+  const limited = await bench.json(['pending', 'mail', '--limit', '2']);
 
-  expect(status).toBe(0);
-  expect(output).toMatch(
+  expect(givenUp.status).toBe(0);
+  expect(givenUp.output).toMatch(
     new RegExp(
-      `^events:user +${entryIds[1]} +${eventIds[1]} +user.renamed +5 +1m.* ago +attempts used up: .*`,
+      `^mail +events:user +${entryIds[1]} +${eventIds[1]} +user.renamed +given-up +- +\\S+.* +0 +5 +- +attempts used up: Error: the mail server said no$`,
       'm',
     ),
   );
-  expect(output).toContain('Error: the mail server said no');
-  expect(output).toContain('1 more failure on record');
+  expect(givenUp.output).not.toContain(entryIds[2]);
+  expect(givenUp.output).toContain('1 more pending entry: raise --limit');
+  expect(limited).toHaveLength(2);
 });
 
-test('failures of a group that is not registered is an error, of one without failures a sentence', async () => {
-  const unknown = await bench.bus('failures', 'nobody');
-  expect(unknown).toEqual({
+test('pending of a group that is not registered is an error, of one without any a sentence', async () => {
+  const reader = bench.transport.reader();
+  await reader.ensureGroup({ stream: 'events:order:0', group: 'ledger' }, '0');
+
+  expect(await bench.bus('pending', 'nobody')).toEqual({
     status: 1,
     output: 'group nobody is not registered; registered are ledger, mail\n',
   });
+  expect(await bench.bus('pending', 'ledger')).toEqual({ status: 0, output: 'Nothing is pending.\n' });
+  expect(await bench.json(['pending', 'ledger'])).toEqual([]);
+});
 
-  const reader = bench.transport.reader();
-  await reader.ensureGroup({ stream: 'events:order:0', group: 'ledger' }, '0');
-  const none = await bench.bus('failures', 'ledger');
-  expect(none).toEqual({ status: 0, output: 'No entry of ledger has failed for good.\n' });
+test('pending goes through whole lists, however long, and tells what was injected from what stands in the stream', async () => {
+  const [writer, reader, mover] = [
+    bench.transport.writer(),
+    bench.transport.reader(),
+    bench.transport.mover(),
+  ];
+  const ref = { stream: 'events:order:1', group: 'ledger' };
+  const ids = Array.from({ length: 250 }, () => crypto.randomUUID());
+  await writer.append(ref.stream, {
+    source: 'billing',
+    expect: { eventId: null, present: false },
+    entries: ids.map((id, index) => entry(id, index + 1)),
+  });
+  const injected = { ...ref, injected: true } as const;
+  await reader.ensureGroup(ref, '0');
+  await reader.ensureGroup(injected, '0');
+  await mover.inject(ref, [{ fields: { event_id: ids[0] ?? '' }, replayId: '' }]);
+  for (const from of [ref, injected])
+    await reader.read({ group: ref.group, consumer: 'one', from: [from], count: 1_000, blockMs: 100 });
+
+  const pending = (await bench.json(['pending', 'ledger'])) as { eventId: string; isInjected: boolean }[];
+  const { output } = await bench.bus('pending', 'ledger');
+
+  expect(pending.slice(0, 250).map(({ eventId }) => eventId)).toEqual(ids);
+  expect(pending.slice(250)).toMatchObject([{ eventId: ids[0], isInjected: true }]);
+  expect(output).toContain('151 more pending entries: raise --limit');
 });

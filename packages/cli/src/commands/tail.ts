@@ -1,19 +1,19 @@
 import { databaseConfig, loadConfig, redisConfig } from '@event-bus/config';
 import { type FollowedEntry, followStreams, streamsOfGroup, streamsOfTopics } from '@event-bus/operations';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { z } from 'zod';
 import { withConnections } from '../connections.ts';
 import { describeFailure } from '../failure.ts';
 import { text } from '../format.ts';
 import { interruption } from '../interruption.ts';
-import { parseCount, parseDuration, withJson } from '../options.ts';
+import { parseCount, parseInstant, withJson } from '../options.ts';
 import { print, printError } from '../output.ts';
 
 const config = z.object({ BUS_DATABASE_URL: databaseConfig.BUS_DATABASE_URL, ...redisConfig });
 
 interface TailOptions {
   readonly group?: string;
-  readonly since?: number;
+  readonly since?: Date;
   readonly lines: number;
   readonly payload?: true;
   readonly json?: true;
@@ -29,7 +29,7 @@ export function addTail(program: Command): void {
     )
     .option('--group <name>', 'only the topics that this group reads')
     .option('-n, --lines <n>', 'begin with the newest n that are there', parseCount(0), 10)
-    .option('--since <when>', 'begin with all since then: 10m, or 2026-01-31T12:00:00Z', parseSince)
+    .option('--since <when>', 'begin with all since then: 10m, or 2026-01-31T12:00:00Z', parseInstant)
     .option('--payload', 'print payloads, which may be personal data')
     .addHelpText(
       'after',
@@ -48,22 +48,13 @@ export function addTail(program: Command): void {
             : await streamsOfGroup(db, options.group);
         if (streams.length === 0) return printError('No topic is registered: there is nothing to follow.');
         const followed = followStreams(connections.redis(env.REDIS_URL).observer(), streams, {
-          from: options.since === undefined ? { last: options.lines } : { sinceMs: options.since },
+          from: options.since === undefined ? { last: options.lines } : { sinceMs: options.since.getTime() },
           signal: interruption(),
           onAway: (error) => printError(`${describeFailure(error)}; waiting for it`),
         });
         for await (const entry of followed) print(options.json ? jsonLine(entry) : line(entry, options));
       });
     });
-}
-
-function parseSince(given: string): number {
-  if (/^\d{4}-/.test(given)) {
-    const instant = Date.parse(given);
-    if (!Number.isNaN(instant)) return instant;
-    throw new InvalidArgumentError('It must be a date and time such as 2026-01-31T12:00:00Z.');
-  }
-  return Date.now() - parseDuration(given);
 }
 
 function line({ fields }: FollowedEntry, { payload }: TailOptions): string {

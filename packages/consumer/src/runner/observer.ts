@@ -11,10 +11,14 @@ export interface RunnerObserver {
   ended(delivery: Delivery, settlement: Settlement, durationMs: number): void;
 }
 
-/** Records what a runner does as metrics. What it holds and how its circuit stands is asked for when they are read. */
+/** Records what a runner does as metrics. What it holds, how its circuit stands and whether it is paused is asked for when they are read. */
 export function createMetricsObserver(
   group: string,
-  now: { readonly held: () => number; readonly circuit: () => 'closed' | 'open' | 'half-open' },
+  now: {
+    readonly held: () => number;
+    readonly circuit: () => 'closed' | 'open' | 'half-open';
+    readonly isPaused: () => boolean;
+  },
 ): RunnerObserver {
   const instruments = createInstruments();
   const ofGroup = { [attribute.messagingSystem]: messagingSystem, [attribute.consumerGroupName]: group };
@@ -22,6 +26,7 @@ export function createMetricsObserver(
   instruments.circuitOpen.addCallback((result) =>
     result.observe(now.circuit() === 'closed' ? 0 : 1, ofGroup),
   );
+  instruments.paused.addCallback((result) => result.observe(now.isPaused() ? 1 : 0, ofGroup));
   return {
     claimed(stream, count) {
       instruments.claimed.add(count, { ...ofGroup, [attribute.destinationName]: stream });
@@ -84,6 +89,9 @@ function createInstruments() {
     }),
     held: source.createObservableGauge(metricNames.heldEvents, {
       description: 'Events held, in handlers or waiting',
+    }),
+    paused: source.createObservableGauge(metricNames.consumerPaused, {
+      description: '1 while nothing is started because an operator has paused the group',
     }),
     circuitOpen: source.createObservableGauge(metricNames.circuitOpen, {
       description: '1 while nothing, or little, is started because handlers fail on many aggregates',

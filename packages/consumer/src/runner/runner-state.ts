@@ -160,6 +160,7 @@ export function createRunnerState(parts: RunnerStateParts): RunnerState {
         return running + waiting;
       },
       circuit: () => circuit.state(),
+      isPaused: () => control.isPaused(),
     }),
     moved,
   };

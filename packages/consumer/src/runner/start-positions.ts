@@ -1,4 +1,4 @@
-import type { PositionRange, StartPosition } from '@event-bus/database';
+import { type PositionRange, type StartPosition, standsBefore } from '@event-bus/database';
 import type { Logger } from '@event-bus/telemetry';
 import type { StreamObserver, WriterMark } from '@event-bus/transport';
 
@@ -70,8 +70,7 @@ export function isBeforeStart(
 ): boolean {
   const start = starts.get(source);
   if (start === undefined || !/^\d{1,19}$/.test(position)) return false;
-  const wanted = BigInt(position);
-  return wanted <= start.position && !isIn(start.missing, wanted);
+  return standsBefore(start, BigInt(position));
 }
 
 /** The positions of a stream's newest entries by source, the newest first. */
@@ -120,18 +119,6 @@ function toStart({ newest, from, positions }: Held, ranges: number): StartPositi
     next = position + 1n;
   }
   return { position: newest, missing: missing.slice(-ranges) };
-}
-
-function isIn(ranges: readonly PositionRange[], position: bigint): boolean {
-  let [low, high] = [0, ranges.length];
-  while (low < high) {
-    const middle = Math.floor((low + high) / 2);
-    const range = ranges[middle];
-    if (range === undefined || position < range.first) high = middle;
-    else if (position > range.last) low = middle + 1;
-    else return true;
-  }
-  return false;
 }
 
 function highest(positions: readonly bigint[]): bigint {

@@ -1,6 +1,6 @@
 import type { Pool } from 'pg';
 import { DeposedError } from '../errors.ts';
-import type { Range } from './ranges.ts';
+import { type Range, toMultirange, toRanges } from './ranges.ts';
 
 /** A recorded batch: what was written to a stream, as which entries. */
 export interface RecordedBatch {
@@ -84,6 +84,32 @@ export async function batchesAbove(
     ...toBatch(row),
     events: row.events,
     positions: row.ranges.map(([first, last]) => ({ first: Number(first), last: Number(last) })),
+  }));
+}
+
+/** A recorded batch, and what stands before it. */
+export interface PlacedBatch extends RecordedBatch {
+  readonly positions: readonly Range[];
+  /** Where the batch before it ended, if one is on record: its own entries stand between there and `lastId`. */
+  readonly previousId: string | null;
+}
+
+/** The batches that hold any of these positions, in no order. Reads through all that are recorded, once. */
+export async function batchesHolding(pool: Pool, positions: readonly number[]): Promise<PlacedBatch[]> {
+  const { rows } = await pool.query<BatchRow & { ranges: [string, string][]; previous_id: string | null }>(
+    `select ${columns}, (
+        select array_agg(array[lower(r)::text, (upper(r) - 1)::text]) from unnest(positions) r
+      ) as ranges, (
+        select p.last_id from outbox_batches p
+        where p.stream = b.stream and p.number < b.number order by p.number desc limit 1
+      ) as previous_id
+      from outbox_batches b where positions && $1::int8multirange`,
+    [toMultirange(toRanges(positions.toSorted((a, b) => a - b)))],
+  );
+  return rows.map((row) => ({
+    ...toBatch(row),
+    positions: row.ranges.map(([first, last]) => ({ first: Number(first), last: Number(last) })),
+    previousId: row.previous_id,
   }));
 }
 

@@ -1,12 +1,21 @@
 export { DeposedError, OutboxInconsistentError } from '../errors.ts';
 export {
+  type LoggedEvent,
+  type LogWindow,
+  readLogBounds,
+  readLoggedEvents,
+  readLogWindow,
+} from './accounting.ts';
+export {
   batchesAbove,
   batchesBelow,
+  batchesHolding,
   countAbove,
   forgetBatch,
   isInLog,
   moveBatches,
   newestBatches,
+  type PlacedBatch,
   type RecordedBatch,
   type RecordedPositions,
 } from './batches.ts';
