@@ -1,3 +1,4 @@
+import { accountingMutations } from './accounting.ts';
 import { appendingMutations } from './appending.ts';
 import { archivingMutations } from './archiving.ts';
 import { consumingMutations } from './consuming.ts';
@@ -14,4 +15,5 @@ export const mutations: readonly Mutation[] = [
   ...movingMutations,
   ...deadLetterMutations,
   ...archivingMutations,
+  ...accountingMutations,
 ];

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { userDeleted, userRenamed } from '../../packages/contracts/src/index.ts';
+import { loadGroup } from '../../packages/database/src/index.ts';
 import { createTestDatabase, type TestDatabase } from '../../packages/database/src/testing.ts';
 import {
   type AuditReport,
@@ -11,6 +12,7 @@ import {
 } from '../../packages/operations/src/index.ts';
 import { createOutbox } from '../../packages/outbox/src/index.ts';
 import {
+  eventually,
   type RedisServer,
   type ServiceProcess,
   spawnService,
@@ -26,6 +28,7 @@ export interface AccountedBus {
   readonly database: TestDatabase;
   readonly redis: RedisServer;
   start(service: string, env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
+  /** Starts a runner, and waits until its group is registered. */
   runner(group: string, env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
   /** Appends an event per name, of a few users. Returns their IDs. */
   append(...names: readonly string[]): Promise<string[]>;
@@ -90,12 +93,12 @@ export async function createAccountedBus(postgresUrl: string): Promise<Accounted
     database,
     redis,
     start,
-    runner: (group, env = {}) =>
-      start('consumer-runner', {
-        CONSUMERS: join(root, 'tests', 'accounting'),
-        ACCOUNTED_GROUP: group,
-        ...env,
-      }),
+    async runner(group, env = {}) {
+      const consumer = { CONSUMERS: join(root, 'tests', 'accounting'), ACCOUNTED_GROUP: group };
+      const process = await start('consumer-runner', { ...consumer, ...env });
+      await eventually(async () => (await loadGroup(database.db, group)) !== undefined);
+      return process;
+    },
     async append(...names) {
       const events = names.map((name) => userRenamed({ ...facts(), payload: { name } }));
       const written = await database.db.transaction().execute((trx) => outbox.append(trx, ...events));

@@ -1,0 +1,92 @@
+import type { Mutation } from './mutation.ts';
+
+const states = 'packages/operations/src/audit/states.ts';
+const control = 'packages/database/src/group-control.ts';
+const registry = 'packages/database/src/registry.ts';
+const stateTests = ['packages/operations/src/audit/states.test.ts'];
+const controlTests = ['packages/database/src/group-control.int.test.ts'];
+
+/** What lets an event end without anybody being told, or a group stop without anybody having done it. */
+export const accountingMutations: readonly Mutation[] = [
+  {
+    name: 'missing-called-forgotten',
+    harm: 'an event that is in no state passes for one that was trimmed on purpose',
+    edits: [
+      {
+        file: states,
+        find: "return evidence.isTrimmed ? 'forgotten' : 'missing';",
+        replace: "return 'forgotten';",
+      },
+    ],
+    tests: stateTests,
+  },
+  {
+    name: 'done-and-dead-accepted',
+    harm: 'an event that was handled and is a dead letter counts as handled',
+    edits: [
+      {
+        file: states,
+        find: "return letter === null || letter === 'done' ? outcome : 'contradictory';",
+        replace: 'return outcome;',
+      },
+    ],
+    tests: stateTests,
+  },
+  {
+    name: 'acknowledged-counts-as-waiting',
+    harm: 'an event that was acknowledged and never handled counts as one that waits',
+    edits: [
+      {
+        file: 'packages/operations/src/audit/entry-states.ts',
+        find: "if (entry === undefined) return 'acknowledged';",
+        replace: "if (entry === undefined) return 'in-flight';",
+      },
+    ],
+    tests: ['tests/accounting.test.ts'],
+    only: 'in no state',
+  },
+  {
+    name: 'pending-first-page-only',
+    harm: 'what stands behind the first page of a pending list is not listed',
+    edits: [
+      {
+        file: 'packages/operations/src/pending.ts',
+        find: 'if (after === null || page.length < pageSize) return;',
+        replace: 'return;',
+      },
+    ],
+    tests: ['packages/cli/src/commands/streams-and-groups.int.test.ts'],
+    only: 'whole lists',
+  },
+  {
+    name: 'pause-off-the-record',
+    harm: 'a group is paused, and nobody knows by whom',
+    edits: [
+      {
+        file: control,
+        find: "    await recordAction(trx, { operator, action: 'pause', group, reason });\n",
+        replace: '',
+      },
+    ],
+    tests: controlTests,
+  },
+  {
+    name: 'pause-without-lock',
+    harm: 'of several who pause a group at a time each is told that it was them',
+    edits: [{ file: control, find: ' for update`', replace: '`' }],
+    tests: controlTests,
+    only: 'many who pause',
+  },
+  {
+    name: 'handlers-always-there',
+    harm: 'a handler that came later counts as if it had been there from the beginning',
+    edits: [
+      {
+        file: registry,
+        find: 'coalesce(consumer_groups.handled_events->type, to_jsonb(clock_timestamp()))',
+        replace: "coalesce(consumer_groups.handled_events->type, 'null'::jsonb)",
+      },
+    ],
+    tests: ['packages/database/src/registry.int.test.ts'],
+  },
+];
