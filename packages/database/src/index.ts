@@ -26,7 +26,18 @@ export {
   runnerSilenceMs,
 } from './group-runners.ts';
 export { assertSchemaIsCurrent, migrate, migrationNames } from './migrate.ts';
-export { recordAction, recordActionEvents } from './operator-actions.ts';
+export {
+  type OperatorAction,
+  recordAction,
+  recordActionCount,
+  recordActionEvents,
+} from './operator-actions.ts';
+export {
+  type HistoryFilter,
+  loadHistory,
+  type PastAction,
+  type PastActionEvent,
+} from './operator-history.ts';
 export { ensurePartitions } from './partitions.ts';
 export type { HandledEvents, RegisteredGroup, RegisteredTopic } from './registry.ts';
 export {

@@ -1,11 +1,11 @@
-import { sql, type Transaction } from 'kysely';
+import { type Kysely, sql, type Transaction } from 'kysely';
 import type { BusDatabase } from './schema.ts';
 
 /** What an operator is about to do. */
 export interface OperatorAction {
   /** Who. */
   readonly operator: string;
-  readonly action: 'redrive' | 'discard' | 'pause' | 'resume';
+  readonly action: 'redrive' | 'edit' | 'discard' | 'import' | 'retry' | 'reconcile' | 'pause' | 'resume';
   /** `null` where it may concern several. */
   readonly group: string | null;
   readonly reason: string | null;
@@ -23,7 +23,7 @@ export interface ActionEvent {
   readonly details?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Records an action, in the transaction of what is done. Returns its ID, under which its events are recorded. */
+/** Records an action, in the transaction of what is done, or before it. Returns its ID, under which its events are recorded. */
 export async function recordAction(trx: Transaction<BusDatabase>, action: OperatorAction): Promise<string> {
   const { id } = await trx
     .insertInto('operator_actions')
@@ -59,6 +59,15 @@ export async function recordActionEvents(
     )
     update operator_actions set events = events + (select count(*) from recorded)
     where id = ${actionId}::bigint`.execute(trx);
+}
+
+/** Records to how many events an action was done, where their IDs are of no use to look for. */
+export async function recordActionCount(
+  db: Kysely<BusDatabase>,
+  actionId: string,
+  events: number,
+): Promise<void> {
+  await db.updateTable('operator_actions').set({ events }).where('id', '=', actionId).execute();
 }
 
 /** PostgreSQL's text holds no NUL, and its jsonb no half of a surrogate pair either. */
