@@ -1,5 +1,6 @@
 export { type EventAccount, type InboxOutcome, readAccounts } from './accounts.ts';
 export { findBlockers } from './dead-letters/blockers.ts';
+export { type BroughtBack, bringBack } from './dead-letters/bring-back.ts';
 export { clusterLetters, type LetterCluster } from './dead-letters/clusters.ts';
 export {
   adoptCopies,
@@ -19,6 +20,7 @@ export {
   noteForgotten,
   type SettledLetter,
 } from './dead-letters/discard.ts';
+export { findEdits, type LetterEdit, replacePayload } from './dead-letters/edit.ts';
 export { type GiveUpEnd, giveUp } from './dead-letters/give-up.ts';
 export { type Letter, type LetterAttempt, rememberedAttempts } from './dead-letters/letter.ts';
 export {
@@ -26,11 +28,24 @@ export {
   type LetterPage,
   type LetterQuery,
   listLetters,
-  loadDead,
+  pagesInOrder,
   readClock,
 } from './dead-letters/look.ts';
+export {
+  countLetters,
+  type LetterCounts,
+  type LetterPreview,
+  previewLetters,
+} from './dead-letters/preview.ts';
 export type { LetterRecord } from './dead-letters/record.ts';
-export { markRedriving } from './dead-letters/redrive.ts';
+export { adoptRedriving, markRedriving } from './dead-letters/redrive.ts';
+export {
+  type FailedRedrive,
+  type RedriveProgress,
+  readFailed,
+  readProgress,
+  readWaitingGroups,
+} from './dead-letters/redrive-progress.ts';
 export {
   type LetterKey,
   loadRedriving,
@@ -41,7 +56,7 @@ export {
 } from './dead-letters/redriving.ts';
 export { releaseHeld } from './dead-letters/release-held.ts';
 export { reviveDead } from './dead-letters/revive.ts';
-export type { LetterSelection, LetterState } from './dead-letters/selection.ts';
+export type { FrozenSelection, LetterSelection, LetterState } from './dead-letters/selection.ts';
 export { findSettled } from './find-settled.ts';
 export { beginHandling, type InboxKey, type InboxRow, recordHandled, settleOutcome } from './handled.ts';
 export { type InboxGroup, loadInboxGroups, registerInboxGroup } from './inbox-groups.ts';

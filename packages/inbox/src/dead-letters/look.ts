@@ -51,15 +51,28 @@ export async function findLetters(db: Kysely<BusDatabase>, eventId: string): Pro
   return rows;
 }
 
-/** Letters that are dead since the cut-off at the latest, in the order of their events, the first `limit`. */
-export async function loadDead(
+/**
+ * Letters in the order of their events, those that were given up by the cut-off, a page at a time. What becomes of those
+ * that were yielded does not matter to the next page.
+ */
+export async function* pagesInOrder(
   db: Kysely<BusDatabase>,
-  { selection, cutOff }: FrozenSelection,
-  limit: number,
-): Promise<LetterRecord[]> {
-  const { rows } = await sql<LetterRecord>`
-    select ${recordColumns} from dead_letters d
-    where ${fits(selection)} and ${inStates(['dead'])} and ${byCutOff(cutOff)}
-    order by ${inOrder} limit ${limit}`.execute(db);
-  return rows;
+  { selection, cutOff, states }: FrozenSelection & Pick<LetterQuery, 'states'>,
+  { pageSize, limit }: { readonly pageSize: number; readonly limit: number },
+): AsyncGenerator<readonly LetterRecord[], void> {
+  let after = sql`true`;
+  for (let left = limit; left > 0; ) {
+    const size = Math.min(pageSize, left);
+    const { rows } = await sql<LetterRecord>`
+      select ${recordColumns} from dead_letters d
+      where ${fits(selection)} and ${inStates(states)} and ${byCutOff(cutOff)} and ${after}
+      order by ${inOrder} limit ${size}`.execute(db);
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    yield rows;
+    if (rows.length < size) return;
+    left -= rows.length;
+    const { group, position, eventId, replayId } = last;
+    after = sql`(${inOrder}) > (${group}, ${position ?? '0'}::bigint, ${eventId}::uuid, ${replayId})`;
+  }
 }

@@ -33,3 +33,30 @@ export async function markRedriving(
   await recordActionEvents(trx, actionId, rows);
   return rows;
 }
+
+/**
+ * Records those of a frozen selection that are being redriven already under an action too, at most `limit` that are not
+ * yet, so that it can follow them. Returns how many.
+ */
+export async function adoptRedriving(
+  trx: Transaction<BusDatabase>,
+  { selection, cutOff }: FrozenSelection,
+  { limit, actionId }: { readonly limit: number; readonly actionId: string },
+): Promise<number> {
+  const { rows } = await sql<{ letters: number }>`
+    with adopted as (
+      insert into operator_action_events (action_id, consumer_group, event_id, replay_id, details)
+      select ${actionId}::bigint, d.consumer_group, d.event_id, d.replay_id, '{"underWay": true}'
+      from dead_letters d
+      where ${fits(selection)} and ${inStates(['redriving'])} and ${byCutOff(cutOff)} and not exists (
+        select from operator_action_events e
+        where e.action_id = ${actionId}::bigint and e.consumer_group = d.consumer_group and e.event_id = d.event_id
+          and e.replay_id = d.replay_id)
+      order by ${inOrder} limit ${limit}
+      returning true
+    ), counted as (
+      update operator_actions set events = events + (select count(*) from adopted) where id = ${actionId}::bigint
+    )
+    select count(*)::integer as letters from adopted`.execute(trx);
+  return rows[0]?.letters ?? 0;
+}
