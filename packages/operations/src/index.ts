@@ -1,12 +1,14 @@
-export type { ControlOutcome, GroupPause } from '@event-bus/database';
+export type { ControlOutcome, GroupPause, HistoryFilter, PastAction } from '@event-bus/database';
 export {
   clusterLetters,
+  findEdits,
   findLetters,
   type LetterCluster,
   type LetterRecord,
   type LetterSelection,
   type LetterState,
   listLetters,
+  type RedriveProgress,
 } from '@event-bus/inbox';
 export {
   type HeldBackAggregate,
@@ -22,14 +24,21 @@ export { type AuditFault, type AuditReport, type GroupAccount, isProven } from '
 export type { EventState } from './audit/states.ts';
 export { assertInboxGroup } from './dead-letters/assert-inbox-group.ts';
 export { discardDeadLetters } from './dead-letters/discard.ts';
+export { checkPayload, findLetterToEdit, redriveEdited } from './dead-letters/edit.ts';
+export { exportLetters } from './dead-letters/export.ts';
 export { fingerprint } from './dead-letters/fingerprint.ts';
+export { checkLetters, type ImportReport, importLetters } from './dead-letters/import.ts';
 export { injectRedriving } from './dead-letters/inject.ts';
+export { toLetterLine } from './dead-letters/letter-line.ts';
+export { type ChangePreview, previewDiscard, previewRedrive } from './dead-letters/preview.ts';
 export { redriveDeadLetters } from './dead-letters/redrive.ts';
-export type { OperatorRequest } from './dead-letters/request.ts';
+export type { RedriveReport } from './dead-letters/redrive-report.ts';
+export type { FollowOptions } from './dead-letters/redrive-request.ts';
 export { NotParkedError, UnknownGroupError, UnknownTopicError } from './errors.ts';
 export { type FollowedEntry, followStreams } from './follow.ts';
 export { controlGroup } from './group-control.ts';
 export { type GroupConsumer, type GroupView, listGroups, type OpenCircuit } from './groups.ts';
+export { readHistory } from './history.ts';
 export { readNewEvent } from './new-event.ts';
 export type { OutboxPool } from './outbox-pool.ts';
 export {

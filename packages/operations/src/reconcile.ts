@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { BusDatabase } from '@event-bus/database';
+import { type BusDatabase, recordAction, recordActionCount } from '@event-bus/database';
 import { isLed, newestBatches, readSource, requestSweep } from '@event-bus/outbox/log';
 import {
   type ReconcileOnceReport,
@@ -9,6 +9,7 @@ import {
 } from '@event-bus/publisher';
 import type { EventTransport } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
+import type { OperatorRequest } from './operator-request.ts';
 import type { OutboxPool } from './outbox-pool.ts';
 
 export type { StreamSurvey } from '@event-bus/publisher';
@@ -17,8 +18,10 @@ const pollMs = 200;
 const waitForLeadMs = 2_000;
 
 /** What a reconcile works with. */
-export interface ReconcileOptions {
+export interface ReconcileOptions extends OperatorRequest {
   readonly pool: OutboxPool;
+  /** The same database. */
+  readonly db: Kysely<BusDatabase>;
   /** URL of the outbox's database without a transaction pooler. */
   readonly directUrl: string;
   readonly busDatabase: Kysely<BusDatabase>;
@@ -75,6 +78,7 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
   if (source === null || before.every(({ intact }) => intact)) {
     return { before, after: before, mendedBy: 'nobody', unrecoverableBatches: 0, unknownMarks: [] };
   }
+  await recordReconcile(options, before);
   let own: ReconcileOnceReport | undefined;
   let after: readonly StreamSurvey[] = before;
   for (let changedAt = performance.now(); performance.now() - changedAt < options.patienceMs; ) {
@@ -94,6 +98,18 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
     unrecoverableBatches: own?.unrecoverable.length ?? 0,
     unknownMarks: own?.unknownMarks ?? [],
   };
+}
+
+async function recordReconcile(
+  { db, operator, reason }: ReconcileOptions,
+  found: readonly StreamSurvey[],
+): Promise<void> {
+  const lost = found.filter(({ intact }) => !intact);
+  const details = { streams: lost.map(({ stream, lostBatches }) => ({ stream, lostBatches })) };
+  const actionId = await db
+    .transaction()
+    .execute((trx) => recordAction(trx, { operator, action: 'reconcile', group: null, reason, details }));
+  await recordActionCount(db, actionId, lostEvents(lost));
 }
 
 function lostEvents(surveys: readonly StreamSurvey[]): number {

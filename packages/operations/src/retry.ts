@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { type BusDatabase, recordAction, recordActionCount } from '@event-bus/database';
 import {
   countGone,
   isLed,
@@ -6,7 +7,9 @@ import {
   readEventStatus,
   readRetryProgress,
 } from '@event-bus/outbox/log';
+import type { Kysely } from 'kysely';
 import { NotParkedError } from './errors.ts';
+import type { OperatorRequest } from './operator-request.ts';
 import type { OutboxPool } from './outbox-pool.ts';
 
 const pollMs = 100;
@@ -28,17 +31,28 @@ export interface RetryOutcome {
   readonly isLed: boolean;
 }
 
+/** What is to be tried again, and for how long to wait for it. */
+export interface RetryRequest extends OperatorRequest {
+  readonly which: { readonly eventId: string } | 'all';
+  readonly patienceMs: number;
+}
+
 /**
  * Asks for parked events to be tried again, the whole aggregate of the one that is named or all of them, and waits
- * for the publisher to do so. The request stands, also when the time is up.
+ * for the publisher to do so. The request is on record, and stands also when the time is up.
  * @throws NotParkedError the named event is not parked.
  */
 export async function requestRetry(
-  pool: OutboxPool,
-  which: { readonly eventId: string } | 'all',
-  patienceMs: number,
+  { pool, db }: { readonly pool: OutboxPool; readonly db: Kysely<BusDatabase> },
+  { which, patienceMs, operator, reason }: RetryRequest,
 ): Promise<RetryOutcome> {
+  // First the record: killed behind it, something stands in it that did not happen, and never the reverse.
+  const details = which === 'all' ? { all: true } : which;
+  const actionId = await db
+    .transaction()
+    .execute((trx) => recordAction(trx, { operator, action: 'retry', group: null, reason, details }));
   const positions = await markForRetry(pool, which);
+  await recordActionCount(db, actionId, positions.length);
   if (positions.length === 0 && which !== 'all') {
     throw new NotParkedError(which.eventId, (await readEventStatus(pool, which.eventId))?.status);
   }

@@ -1,11 +1,12 @@
-/** What an operator asks for. It is recorded with the events that it is done to. */
-export interface OperatorRequest {
-  /** Who asks. */
-  readonly operator: string;
-  readonly reason: string | null;
-  /** To how many letters it is done at most. */
-  readonly limit: number;
+import type { BusDatabase } from '@event-bus/database';
+import type { EntryMover } from '@event-bus/transport';
+import type { Kysely } from 'kysely';
+
+/** The database of the letters, and Redis. */
+export interface LetterServers {
+  readonly db: Kysely<BusDatabase>;
+  readonly mover: EntryMover;
 }
 
-/** Letters that are settled in one transaction. */
+/** Letters that are worked on in one transaction. */
 export const batchSize = 500;
