@@ -42,6 +42,28 @@ export function parseEventId(text: string): string {
   throw new InvalidArgumentError('It must be an event ID, which is a UUID.');
 }
 
+/** What commands that change something put on record. */
+export interface RecordOptions {
+  readonly operator: string;
+  readonly reason?: string;
+}
+
+/** Adds `--reason` and `--operator`, for a record that need not give a reason. */
+export function withRecord(command: Command): Command {
+  return withOperator(command.option('--reason <text>', 'why, for the record'));
+}
+
+/** What is put on record. */
+export function toRecord({
+  operator,
+  reason = null,
+}: {
+  readonly operator: string;
+  readonly reason?: string | null;
+}) {
+  return { operator, reason };
+}
+
 /** `--timeout`, which is in milliseconds once it is read. */
 export function timeoutOption(description: string, defaultMs: number): Option {
   return new Option('--timeout <duration>', description)

@@ -28,3 +28,30 @@ export async function printJsonItems(items: AsyncIterable<unknown>): Promise<voi
 async function write(text: string): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain');
 }
+
+/** Tells how far something is, on standard error. */
+export interface ProgressLine {
+  show(text: string): void;
+  /** Takes the line away, where it can be. */
+  clear(): void;
+}
+
+const plainEveryMs = 5_000;
+
+/** On a terminal one line that changes; otherwise a line now and then, if it says something new. */
+export function createProgressLine(): ProgressLine {
+  const { isTTY } = process.stderr;
+  let shown = '';
+  let shownAt = performance.now();
+  return {
+    show(text) {
+      if (text === shown || (!isTTY && performance.now() - shownAt < plainEveryMs)) return;
+      shown = text;
+      shownAt = performance.now();
+      process.stderr.write(isTTY ? `\r\u001b[2K${text}` : `${text}\n`);
+    },
+    clear() {
+      if (isTTY && shown !== '') process.stderr.write('\r\u001b[2K');
+    },
+  };
+}

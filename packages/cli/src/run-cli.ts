@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { addAudit } from './commands/audit.ts';
 import { addDlq } from './commands/dlq.ts';
 import { addGroups } from './commands/groups.ts';
+import { addHistory } from './commands/history.ts';
 import { addMigrate } from './commands/migrate.ts';
 import { addOutbox } from './commands/outbox.ts';
 import { addPause, addResume } from './commands/pause.ts';
@@ -52,7 +53,8 @@ function createProgram(setStatus: SetStatus): Command {
   addPending(program);
   addPause(program);
   addResume(program);
-  addDlq(program);
+  addDlq(program, setStatus);
+  addHistory(program);
   addTail(program);
   addPublish(program);
   addOutbox(program, setStatus);

@@ -1,10 +1,11 @@
-import { databaseConfig, loadConfig, postgresUrl, redisConfig, sameAs } from '@event-bus/config';
+import { databaseConfig, loadConfig, redisConfig } from '@event-bus/config';
 import { type AuditFault, type AuditReport, audit, type GroupAccount, isProven } from '@event-bus/operations';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { withConnections } from '../connections.ts';
 import type { SetStatus } from '../exit-status.ts';
 import { plural } from '../format.ts';
+import { inboxConfig } from '../inbox-config.ts';
 import { parseCount, parseInstant, withJson } from '../options.ts';
 import { print, printError, printJson } from '../output.ts';
 import { table } from '../table.ts';
@@ -12,7 +13,7 @@ import { table } from '../table.ts';
 const config = z.object({
   DATABASE_URL: databaseConfig.DATABASE_URL,
   BUS_DATABASE_URL: databaseConfig.BUS_DATABASE_URL,
-  INBOX_DATABASE_URL: sameAs('DATABASE_URL', postgresUrl()),
+  ...inboxConfig,
   ...redisConfig,
 });
 

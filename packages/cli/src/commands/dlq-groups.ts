@@ -30,7 +30,7 @@ export function addDlqGroups(dlq: Command): void {
       const env = loadConfig(lookConfig, process.env);
       const selection = toSelection(options);
       const { clusters, total } = await withConnections(async (connections) => {
-        const db = await openLetters(connections, env.BUS_DATABASE_URL, selection);
+        const db = await openLetters(connections, env.INBOX_DATABASE_URL, selection);
         return clusterLetters(db, { selection, states: ['dead', 'redriving'] }, options.limit);
       });
       if (options.json === true) printJson(clusters);

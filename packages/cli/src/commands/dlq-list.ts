@@ -32,7 +32,7 @@ export function addDlqList(dlq: Command): void {
       const env = loadConfig(lookConfig, process.env);
       const selection = toSelection(options);
       const { letters, total } = await withConnections(async (connections) => {
-        const db = await openLetters(connections, env.BUS_DATABASE_URL, selection);
+        const db = await openLetters(connections, env.INBOX_DATABASE_URL, selection);
         const states = options.settled ? (['done', 'discarded'] as const) : (['dead', 'redriving'] as const);
         return listLetters(db, { selection, states }, options.limit);
       });

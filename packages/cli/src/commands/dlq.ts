@@ -1,12 +1,15 @@
 import type { Command } from 'commander';
+import type { SetStatus } from '../exit-status.ts';
 import { addDlqDiscard } from './dlq-discard.ts';
+import { addDlqExport } from './dlq-export.ts';
 import { addDlqGroups } from './dlq-groups.ts';
+import { addDlqImport } from './dlq-import.ts';
 import { addDlqList } from './dlq-list.ts';
 import { addDlqRedrive } from './dlq-redrive.ts';
 import { addDlqShow } from './dlq-show.ts';
 
 /** `bus dlq` */
-export function addDlq(program: Command): void {
+export function addDlq(program: Command, setStatus: SetStatus): void {
   const dlq = program
     .command('dlq')
     .summary('look at dead letters, bring them back or discard them')
@@ -15,6 +18,8 @@ export function addDlq(program: Command): void {
   addDlqGroups(dlq);
   addDlqList(dlq);
   addDlqShow(dlq);
-  addDlqRedrive(dlq);
+  addDlqRedrive(dlq, setStatus);
   addDlqDiscard(dlq);
+  addDlqExport(dlq);
+  addDlqImport(dlq);
 }

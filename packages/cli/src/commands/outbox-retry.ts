@@ -5,20 +5,19 @@ import { z } from 'zod';
 import { withConnections } from '../connections.ts';
 import type { SetStatus } from '../exit-status.ts';
 import { duration, plural } from '../format.ts';
-import { parseEventId, timeoutOption } from '../options.ts';
+import { parseEventId, type RecordOptions, timeoutOption, toRecord, withRecord } from '../options.ts';
 import { print } from '../output.ts';
 
 const config = z.object({ DATABASE_URL: databaseConfig.DATABASE_URL });
 
-interface RetryOptions {
+interface RetryOptions extends RecordOptions {
   readonly all?: true;
   readonly timeout: number;
 }
 
 /** `bus outbox retry` */
 export function addOutboxRetry(outbox: Command, setStatus: SetStatus): void {
-  outbox
-    .command('retry')
+  withRecord(outbox.command('retry'))
     .argument('[event_id]', 'a parked event, or one that waits behind it', parseEventId)
     .summary('try parked events again')
     .description(
@@ -30,14 +29,16 @@ export function addOutboxRetry(outbox: Command, setStatus: SetStatus): void {
     .option('--all', 'everything that is parked')
     .addOption(timeoutOption('how long to wait for the publisher', 10_000))
     .addHelpText('after', '\nExample:\n  $ bus outbox retry 0f8fad5b-d9cb-469f-a165-70867728950e')
-    .action(async (eventId: string | undefined, { all, timeout }: RetryOptions, command: Command) => {
+    .action(async (eventId: string | undefined, options: RetryOptions, command: Command) => {
+      const { all, timeout } = options;
       if ((eventId === undefined) === (all === undefined)) {
         command.error('error: give the ID of a parked event, or --all');
       }
       const env = loadConfig(config, process.env);
       const outcome = await withConnections(async (connections) => {
-        const { pool } = await connections.database(env.DATABASE_URL);
-        return requestRetry(pool, eventId === undefined ? 'all' : { eventId }, timeout);
+        const servers = await connections.database(env.DATABASE_URL);
+        const which = eventId === undefined ? 'all' : { eventId };
+        return requestRetry(servers, { which, patienceMs: timeout, ...toRecord(options) });
       });
       print(describe(outcome, timeout));
       if (outcome.published < outcome.requested) setStatus(1);

@@ -129,6 +129,7 @@ test('retry brings back the whole aggregate of an event, in order, and leaves th
   expect(all).toEqual({ status: 0, output: '1 of 1 parked event published.\n' });
   const nothing = await bench.bus('outbox', 'retry', '--all');
   expect(nothing).toEqual({ status: 0, output: 'Nothing is parked.\n' });
+  expect(await bench.json(['history', '--event', second])).toMatchObject([{ action: 'retry', events: 2 }]);
 });
 
 test('retry says why when the event is parked again', async () => {

@@ -1,11 +1,10 @@
-import { readFile } from 'node:fs/promises';
-import { text as readAll } from 'node:stream/consumers';
 import { databaseConfig, loadConfig } from '@event-bus/config';
 import { readNewEvent, waitForEvent } from '@event-bus/operations';
 import { createOutbox } from '@event-bus/outbox';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { withConnections } from '../connections.ts';
+import { readJson } from '../edit-json.ts';
 import { duration } from '../format.ts';
 import { timeoutOption } from '../options.ts';
 import { print } from '../output.ts';
@@ -33,7 +32,7 @@ export function addPublish(program: Command): void {
     .addHelpText('after', example)
     .action(async (file: string, { wait, timeout }: PublishOptions) => {
       const env = loadConfig(config, process.env);
-      const event = readNewEvent(await readDocument(file));
+      const event = readNewEvent(await readJson(file));
       await withConnections(async (connections) => {
         const { pool, db } = await connections.database(env.DATABASE_URL);
         const [appended] = await db.transaction().execute((trx) => createOutbox().append(trx, event));
@@ -49,16 +48,6 @@ export function addPublish(program: Command): void {
         }
       });
     });
-}
-
-async function readDocument(file: string): Promise<unknown> {
-  const json = file === '-' ? await readAll(process.stdin) : await readFile(file, 'utf8');
-  try {
-    return JSON.parse(json) as unknown;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`${file === '-' ? 'standard input' : file} is not JSON: ${reason}`, { cause: error });
-  }
 }
 
 const example = `

@@ -112,6 +112,7 @@ test('writes only what is missing when the beginning of a stream stands', async 
     unrecoverableBatches: 0,
   });
   expect(await published()).toEqual([...kept, ...lost]);
+  expect(await bench.json(['history'])).toMatchObject([{ action: 'reconcile', events: 2 }]);
 });
 
 test('gives up when nothing changes, says what is still missing, and ends with 1', async () => {

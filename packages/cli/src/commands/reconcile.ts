@@ -6,13 +6,13 @@ import { withConnections } from '../connections.ts';
 import type { SetStatus } from '../exit-status.ts';
 import { plural } from '../format.ts';
 import { interruption } from '../interruption.ts';
-import { timeoutOption, withJson } from '../options.ts';
+import { type RecordOptions, timeoutOption, toRecord, withJson, withRecord } from '../options.ts';
 import { print, printError, printJson } from '../output.ts';
 import { table } from '../table.ts';
 
 const config = z.object({ ...databaseConfig, ...redisConfig });
 
-interface ReconcileFlags {
+interface ReconcileFlags extends RecordOptions {
   readonly dryRun?: true;
   readonly timeout: number;
   readonly json?: true;
@@ -20,7 +20,7 @@ interface ReconcileFlags {
 
 /** `bus reconcile` */
 export function addReconcile(program: Command, setStatus: SetStatus): void {
-  withJson(program.command('reconcile'))
+  withRecord(withJson(program.command('reconcile')))
     .summary('write again what the streams have lost')
     .description(
       'Compares the streams with what the outbox in DATABASE_URL has recorded of them, says what is missing, and has it ' +
@@ -30,11 +30,12 @@ export function addReconcile(program: Command, setStatus: SetStatus): void {
     .option('--dry-run', 'only say what is missing')
     .addOption(timeoutOption('give up when nothing has changed for so long', 30_000))
     .addHelpText('after', '\nExample:\n  $ bus reconcile --dry-run')
-    .action(async ({ dryRun, timeout: patienceMs, json }: ReconcileFlags) => {
+    .action(async (flags: ReconcileFlags) => {
+      const { dryRun, timeout: patienceMs, json } = flags;
       const env = loadConfig(config, process.env);
       const signal = interruption();
       await withConnections(async (connections) => {
-        const [{ pool }, { db: busDatabase }] = await Promise.all([
+        const [{ pool, db }, { db: busDatabase }] = await Promise.all([
           connections.database(env.DATABASE_URL),
           connections.database(env.BUS_DATABASE_URL),
         ]);
@@ -48,8 +49,8 @@ export function addReconcile(program: Command, setStatus: SetStatus): void {
         }
         const directUrl = env.DATABASE_DIRECT_URL.reveal();
         const { name } = connections;
-        const parts = { pool, directUrl, busDatabase, transport, name, patienceMs, signal };
-        const report = await reconcile(parts);
+        const parts = { pool, db, directUrl, busDatabase, transport, name, patienceMs, signal };
+        const report = await reconcile({ ...parts, ...toRecord(flags) });
         if (json === true) printJson(report);
         else print(describeReport(report));
         warn(report);
