@@ -5,6 +5,10 @@ const repair = 'services/dlq-mover/src/repair.ts';
 const targets = 'services/dlq-mover/src/targets.ts';
 const tests = ['services/dlq-mover/src/mover.int.test.ts'];
 
+const redrive = 'packages/operations/src/dead-letters/redrive.ts';
+const redriveTests = ['tests/redrive.test.ts'];
+const fileTests = ['tests/letter-files.test.ts'];
+
 /** What keeps an event from being done and dead, twice dead, or neither. */
 export const deadLetterMutations: readonly Mutation[] = [
   {
@@ -128,5 +132,88 @@ export const deadLetterMutations: readonly Mutation[] = [
     ],
     tests,
     only: 'its inbox in another database',
+  },
+  {
+    name: 'batches-not-followed',
+    harm: 'the next batch of a redrive begins although one of the last has failed',
+    edits: [
+      {
+        file: redrive,
+        find: "if (request.stopOnFailure && progress.dead > 0) return 'stopped';",
+        replace: "if (request.stopOnFailure && progress.dead < 0) return 'stopped';",
+      },
+    ],
+    tests: redriveTests,
+    only: 'each batch ends before',
+  },
+  {
+    name: 'redrives-without-end',
+    harm: 'what dies while a redrive is under way is taken up by it',
+    edits: [
+      {
+        file: 'packages/inbox/src/dead-letters/selection.ts',
+        find: 'return sql`d.dead_at <= ${cutOff}::timestamptz`;',
+        replace: 'return sql`d.dead_at <> ${cutOff}::timestamptz`;',
+      },
+    ],
+    tests: redriveTests,
+    only: 'no letter that died after',
+  },
+  {
+    name: 'redrive-at-once',
+    harm: 'a redrive does not keep to its rate',
+    edits: [
+      {
+        file: redrive,
+        find: 'await delay(Math.max(0, dueMs)',
+        replace: 'await delay(Math.min(0, dueMs)',
+      },
+    ],
+    tests: redriveTests,
+    only: 'keeps to its rate',
+  },
+  {
+    name: 'redrives-under-way-forgotten',
+    harm: 'a redrive that is run again does not follow what the killed one had handed over',
+    edits: [
+      {
+        file: 'packages/inbox/src/dead-letters/redrive.ts',
+        find: "where ${fits(selection)} and ${inStates(['redriving'])} and",
+        replace: "where false and ${fits(selection)} and ${inStates(['redriving'])} and",
+      },
+    ],
+    tests: redriveTests,
+    only: 'finds on its way',
+  },
+  {
+    name: 'discarded-before-kept',
+    harm: 'letters are discarded before they are written to the file',
+    edits: [
+      {
+        file: 'packages/operations/src/dead-letters/discard.ts',
+        find: '    await keep(letters);\n',
+        replace: '',
+      },
+      {
+        file: 'packages/operations/src/dead-letters/discard.ts',
+        find: '    onProgress?.(settled);\n',
+        replace: '    await keep(letters);\n    onProgress?.(settled);\n',
+      },
+    ],
+    tests: fileTests,
+    only: 'killed behind its file',
+  },
+  {
+    name: 'handled-brought-back',
+    harm: 'an import makes a dead letter of an event that was handled',
+    edits: [
+      {
+        file: 'packages/inbox/src/dead-letters/bring-back.ts',
+        find: "gone.filter((letter) => outcomes.get(keyOf(letter)) === 'dead')",
+        replace: 'gone.filter((letter) => outcomes.has(keyOf(letter)))',
+      },
+    ],
+    tests: fileTests,
+    only: 'handled since it was exported',
   },
 ];
