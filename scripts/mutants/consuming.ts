@@ -65,8 +65,8 @@ export const consumingMutations: readonly Mutation[] = [
     harm: 'a group that starts now passes over what commits late, because its position is lower',
     edits: [
       {
-        file: 'packages/consumer/src/runner/start-positions.ts',
-        find: ' && !isIn(start.missing, wanted)',
+        file: 'packages/database/src/start-position.ts',
+        find: ' && !isIn(missing, wanted)',
         replace: ' && !isIn([], wanted)',
       },
     ],

@@ -5,7 +5,10 @@ const commands = [
   ['migrate'],
   ['streams'],
   ['groups'],
-  ['failures'],
+  ['pending'],
+  ['pause'],
+  ['resume'],
+  ['audit'],
   ['tail'],
   ['publish'],
   ['outbox', 'status'],
@@ -19,7 +22,8 @@ test('the help names every command, every variable and every exit status', async
 
   expect(status).toBe(0);
   for (const [name] of commands) expect(output).toMatch(new RegExp(`^ {2}${name} `, 'm'));
-  for (const variable of ['DATABASE_URL', 'DATABASE_DIRECT_URL', 'BUS_DATABASE_URL', 'REDIS_URL']) {
+  const databases = ['DATABASE_URL', 'DATABASE_DIRECT_URL', 'BUS_DATABASE_URL', 'INBOX_DATABASE_URL'];
+  for (const variable of [...databases, 'REDIS_URL']) {
     expect(output).toContain(`  ${variable} `);
   }
   expect(output).toContain('Exit status: 0 done, 1 failed or not all is well, 64 wrong usage, 78');
@@ -52,7 +56,8 @@ test('a command asks for no variable that it does not need', async () => {
 test.for([
   [['frobnicate'], /unknown command 'frobnicate'/],
   [['streams', '--frob'], /unknown option '--frob'/],
-  [['failures'], /missing required argument 'group'/],
+  [['resume'], /missing required argument 'group'/],
+  [['pending', '--state', 'lost'], /Allowed choices are in-flight, retrying, given-up, vanished/],
   [['outbox', 'retry'], /give the ID of a parked event, or --all/],
   [['outbox', 'retry', 'no-uuid'], /must be an event ID/],
   [['tail', 'user', '--group', 'mail'], /a topic or --group, not both/],

@@ -28,7 +28,7 @@ export interface AuditRequest {
 /** Positions that are read at a time. */
 const windowSize = 2_000;
 /** Pauses before those events are looked at again that are in no state, or in two. */
-const patienceMs = [0, 300, 1_500] as const;
+const patienceMs = [300, 1_500] as const;
 
 /**
  * Accounts for every event of an outbox in every group whose inbox is in the given database, and reads only. It reads
@@ -67,10 +67,12 @@ export async function audit(servers: AuditServers, request: AuditRequest = {}): 
     const asked = new Map(
       seen.map((target) => [target, events.filter(({ topic }) => target.topics.has(topic))]),
     );
-    for (const finding of await examine(servers, surroundings, asked)) {
-      if (isFault(finding.state) && suspects.length < maxFaults) suspects.push(finding);
-      else count(finding);
-    }
+    const [clear, doubtful] = split(await examine(servers, surroundings, asked));
+    // What moved meanwhile is settled by now: only what is not becomes a suspect.
+    const [moved, left] = split(await examine(servers, surroundings, await readAgain(servers, doubtful)));
+    const room = maxFaults - suspects.length;
+    suspects.push(...left.slice(0, room));
+    for (const finding of [...clear, ...moved, ...left.slice(room)]) count(finding);
   }
   const faults: AuditFault[] = [];
   for (const finding of await lookAgain(servers, surroundings, suspects)) {
@@ -95,6 +97,11 @@ export async function audit(servers: AuditServers, request: AuditRequest = {}): 
   };
 }
 
+/** Those that are accounted for, and those that are not. */
+function split(findings: readonly Finding[]): [clear: Finding[], doubtful: Finding[]] {
+  return [findings.filter(({ state }) => !isFault(state)), findings.filter(({ state }) => isFault(state))];
+}
+
 /** Looks again, a few times and at the end in whole streams, at what is in no state, or in two. */
 async function lookAgain(
   servers: AuditServers,
@@ -112,25 +119,27 @@ async function lookAgain(
       isLast
         ? { ...surroundings, findPlaces: (events) => findEverywhere(servers, left, events) }
         : surroundings,
-      await reread(servers, left),
+      await readAgain(servers, left),
     );
-    cleared.push(...findings.filter(({ state }) => !isFault(state)));
-    left = findings.filter(({ state }) => isFault(state));
+    const [clear, doubtful] = split(findings);
+    cleared.push(...clear);
+    left = doubtful;
   }
   return [...cleared, ...left];
 }
 
 /** The same events as they stand now; those that were dropped meanwhile stay as they were. */
-async function reread(
+async function readAgain(
   { pool }: AuditServers,
   findings: readonly Finding[],
 ): Promise<Map<Target, LoggedEvent[]>> {
+  if (findings.length === 0) return new Map();
   const positions = [...new Set(findings.map(({ event }) => event.position))];
-  const now = new Map((await readLoggedEvents(pool, positions)).map((event) => [event.position, event]));
+  const now = new Map((await readLoggedEvents(pool, positions)).map((event) => [event.eventId, event]));
   return new Map(
     [...Map.groupBy(findings, ({ target }) => target)].map(([target, own]) => [
       target,
-      own.map(({ event }) => now.get(event.position) ?? event),
+      own.map(({ event }) => now.get(event.eventId) ?? event),
     ]),
   );
 }
@@ -140,16 +149,14 @@ async function findEverywhere(
   servers: AuditServers,
   suspects: readonly Finding[],
   events: readonly LoggedEvent[],
-): Promise<Map<number, Place[]>> {
+): Promise<Map<string, Place[]>> {
   const places = await findPlaces(servers, events);
   const eventIds = new Set(events.map(({ eventId }) => eventId));
   for (const stream of new Set(suspects.flatMap(({ target }) => target.streams))) {
     const found = await searchStream(servers.observer, stream, eventIds);
-    for (const { position, eventId } of events) {
-      const ids = found.get(eventId);
-      if (ids === undefined) continue;
+    for (const [eventId, ids] of found) {
       const place = { stream, ids, batchEnd: null, isToBeRewritten: false };
-      places.set(position, [...(places.get(position) ?? []), place]);
+      places.set(eventId, [...(places.get(eventId) ?? []), place]);
     }
   }
   return places;

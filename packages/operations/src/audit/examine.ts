@@ -31,7 +31,8 @@ export interface Surroundings {
   readonly partitions: ReadonlyMap<string, number>;
   /** By stream. */
   readonly trimmed: ReadonlyMap<string, Trimmed>;
-  findPlaces(events: readonly LoggedEvent[]): Promise<ReadonlyMap<number, readonly Place[]>>;
+  /** By event ID. */
+  findPlaces(events: readonly LoggedEvent[]): Promise<ReadonlyMap<string, readonly Place[]>>;
 }
 
 /**
@@ -55,12 +56,12 @@ export async function examine(
   );
   const open = accounted.flat().filter(isOpen);
   const places = await surroundings.findPlaces([
-    ...new Map(open.map(({ event }) => [event.position, event])).values(),
+    ...new Map(open.map(({ event }) => [event.eventId, event])).values(),
   ]);
   const entries = await readEntryStates(servers.observer, open, places);
   return accounted.flat().map((one): Finding => {
     const { target, event, account } = one;
-    const own = places.get(event.position) ?? [];
+    const own = places.get(event.eventId) ?? [];
     const state = stateOf({
       status: event.status,
       account,
@@ -114,14 +115,14 @@ function isTrimmed(
 async function readEntryStates(
   observer: StreamObserver,
   open: readonly Accounted[],
-  places: ReadonlyMap<number, readonly Place[]>,
+  places: ReadonlyMap<string, readonly Place[]>,
 ): Promise<Map<string, Map<string, EntryState>>> {
   const asked = new Map<
     string,
     { readonly target: Target; readonly stream: string; readonly ids: string[] }
   >();
   for (const { target, event } of open) {
-    for (const { stream, ids } of places.get(event.position) ?? []) {
+    for (const { stream, ids } of places.get(event.eventId) ?? []) {
       const key = keyOf(target, stream);
       const entry = asked.get(key) ?? { target, stream, ids: [] };
       entry.ids.push(...ids);

@@ -17,13 +17,13 @@ const pageSize = 200;
 
 /**
  * Finds events in their streams, by event ID, through the batches they are recorded in. Reads no more than these batches
- * and what other outboxes wrote between them. Events without a record are left out.
+ * and what other outboxes wrote between them. Events without a record are left out. By event ID.
  */
 export async function findPlaces(
   { pool, observer }: { readonly pool: OutboxPool; readonly observer: StreamObserver },
   events: readonly LoggedEvent[],
-): Promise<Map<number, Place[]>> {
-  const places = new Map<number, Place[]>();
+): Promise<Map<string, Place[]>> {
+  const places = new Map<string, Place[]>();
   if (events.length === 0) return places;
   const batches = await batchesHolding(
     pool,
@@ -34,14 +34,14 @@ export async function findPlaces(
     const own = events.filter(({ position }) => holds(batch, position));
     const ids = await findEntries(observer, batch, new Set(own.map(({ eventId }) => eventId)));
     const isToBeRewritten = lostEnd.has(batch.stream) && !(await stands(observer, batch));
-    for (const { position, eventId } of own) {
+    for (const { eventId } of own) {
       const place = {
         stream: batch.stream,
         ids: ids.get(eventId) ?? [],
         batchEnd: batch.lastId,
         isToBeRewritten,
       };
-      places.set(position, [...(places.get(position) ?? []), place]);
+      places.set(eventId, [...(places.get(eventId) ?? []), place]);
     }
   }
   return places;
