@@ -115,8 +115,10 @@ export async function createAccountedBus(postgresUrl: string): Promise<Accounted
       const mover = transport.mover();
       const request = { operator: 'ann', reason: 'a test', limit: 1 };
       const servers = { db: database.db, mover };
-      if (action === 'redrive') await redriveDeadLetters(servers, { eventIds: [eventId] }, request);
-      else await discardDeadLetters(servers, { eventIds: [eventId] }, request);
+      const selection = { eventIds: [eventId] };
+      if (action === 'redrive')
+        await redriveDeadLetters(servers, selection, { ...request, stopOnFailure: false, follow: null });
+      else await discardDeadLetters(servers, selection, { ...request, keep: () => Promise.resolve() });
       await mover.close();
     },
     async bus(...args) {
