@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { withConnections } from '../connections.ts';
 import { pauseText } from '../format.ts';
-import { withOperator } from '../options.ts';
+import { withOperator, withRecord } from '../options.ts';
 import { print } from '../output.ts';
 
 const config = z.object({ BUS_DATABASE_URL: databaseConfig.BUS_DATABASE_URL });
@@ -33,10 +33,9 @@ export function addPause(program: Command): void {
 
 /** `bus resume` */
 export function addResume(program: Command): void {
-  withOperator(program.command('resume').argument('<group>', 'name of a registered group'))
+  withRecord(program.command('resume').argument('<group>', 'name of a registered group'))
     .summary('let a paused consumer group go on')
     .description('Ends the pause of a group: its runners go on within seconds, where they stopped.')
-    .option('--reason <text>', 'why, for the record')
     .addHelpText('after', '\nExample:\n  $ bus resume welcome-email')
     .action(async (group: string, options: ControlOptions) => {
       const { pause } = await control(group, 'resume', options);
