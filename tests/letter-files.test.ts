@@ -51,7 +51,7 @@ async function readLetters(name: string): Promise<LetterRecord[]> {
 }
 
 /** When a letter was given up is as of its import. */
-const lasting = (letters: readonly LetterRecord[]) => letters.map(({ deadAt: _, ...letter }) => letter);
+const lasting = (letters: readonly LetterRecord[]) => letters.map(({ deadAt: _deadAt, ...letter }) => letter);
 
 async function states(of: Stage = stage): Promise<unknown> {
   const { rows } = await of.database.pool.query<{ state: string; outcome: string; letters: number }>(

@@ -152,8 +152,8 @@ export const deadLetterMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/inbox/src/dead-letters/selection.ts',
-        find: 'return sql`d.dead_at <= ${cutOff}::timestamptz`;',
-        replace: 'return sql`d.dead_at <> ${cutOff}::timestamptz`;',
+        find: 'sql`d.dead_at <= ',
+        replace: 'sql`d.dead_at <> ',
       },
     ],
     tests: redriveTests,
@@ -178,8 +178,8 @@ export const deadLetterMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/inbox/src/dead-letters/redrive.ts',
-        find: "where ${fits(selection)} and ${inStates(['redriving'])} and",
-        replace: "where false and ${fits(selection)} and ${inStates(['redriving'])} and",
+        find: "inStates(['redriving'])} and",
+        replace: "inStates(['redriving'])} and false and",
       },
     ],
     tests: redriveTests,

@@ -116,9 +116,11 @@ export async function createAccountedBus(postgresUrl: string): Promise<Accounted
       const request = { operator: 'ann', reason: 'a test', limit: 1 };
       const servers = { db: database.db, mover };
       const selection = { eventIds: [eventId] };
-      if (action === 'redrive')
+      if (action === 'redrive') {
         await redriveDeadLetters(servers, selection, { ...request, stopOnFailure: false, follow: null });
-      else await discardDeadLetters(servers, selection, { ...request, keep: () => Promise.resolve() });
+      } else {
+        await discardDeadLetters(servers, selection, { ...request, keep: () => Promise.resolve() });
+      }
       await mover.close();
     },
     async bus(...args) {

@@ -117,7 +117,7 @@ async function reopen(trx: Transaction<BusDatabase>, letters: readonly LetterRec
 async function insert(trx: Transaction<BusDatabase>, letters: readonly LetterRecord[]): Promise<void> {
   if (letters.length === 0) return;
   // The fields of an entry keep their order and every text, which they would not as jsonb, nor nested in other JSON.
-  const records = letters.map(({ fields: _, ...record }) => record);
+  const records = letters.map(({ fields: _fields, ...record }) => record);
   const fields = letters.map((letter) => JSON.stringify(letter.fields));
   await sql`
     insert into dead_letters (
