@@ -202,7 +202,7 @@ test('letters are listed by cause, shown whole, redriven one by one and discarde
   expect(
     await stage.redis
       .client()
-      .xlen('events:user:dlq:unordered')
+      .xlen('{events:user}:dlq:unordered')
       .catch(() => -1),
   ).toBe(0);
   const { rows: settled } = await stage.database.pool.query(

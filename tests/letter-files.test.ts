@@ -263,6 +263,6 @@ test('ten thousand letters are imported, exported and handed over in order, in b
   expect(handedOver).toMatchObject({ code: 0 });
   const ids = letters.map(({ eventId }) => eventId);
   expect((await readLetters('out.ndjson')).map(({ eventId }) => eventId)).toEqual(ids);
-  const injected = await stage.redis.client().xrange('events:user:inject:unordered', '-', '+');
+  const injected = await stage.redis.client().xrange('{events:user}:inject:unordered', '-', '+');
   expect(injected.map(([, fields]) => fields[1])).toEqual(ids);
 }, 120_000);
