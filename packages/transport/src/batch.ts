@@ -44,6 +44,16 @@ export function valuesWithoutSource(values: EntryValues): string[] {
 const MOST_FIELDS = 1000;
 
 /**
+ * The fields of an entry as a script can add them: all of them, or of one with thousands, which is no event of ours, those
+ * that events have.
+ */
+export function addableFields(fields: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  if (Object.keys(fields).length <= MOST_FIELDS) return fields;
+  const kept = [...ENTRY_FIELDS, 'replay_id'].filter((name) => Object.hasOwn(fields, name));
+  return Object.fromEntries(kept.map((name) => [name, fields[name] ?? '']));
+}
+
+/**
  * Refuses entries that no script could add.
  * @throws CommandRejectedError
  */

@@ -288,6 +288,13 @@ export interface EntryMover {
   inject(ref: GroupRef, entries: readonly Injection[]): Promise<string[]>;
   /** How many entries are injected and not settled yet. */
   injectedCount(ref: GroupRef): Promise<number>;
+  /** How many dead letters stand. */
+  deadLetterCount(ref: GroupRef): Promise<number>;
+  /**
+   * Which of these entries do not stand among the group's dead letters, or among what is injected for it: no longer, or
+   * for another event. Returns their IDs, in order. Costs no transport of what they hold.
+   */
+  absent(ref: GroupRef, from: 'dead-letters' | 'injected', entries: readonly EntryName[]): Promise<string[]>;
   /** Acknowledges entries that no longer stand in their stream. Returns how many were pending. */
   dropVanished(ref: GroupRef, ids: readonly string[]): Promise<number>;
   /** Removes a consumer name, if nothing is pending under it and it has been idle for so long, in one step. */

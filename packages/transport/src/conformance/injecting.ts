@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { addableFields } from '../batch.ts';
 import { CommandRejectedError } from '../errors.ts';
 import { derivedKeys, placeKey } from '../keys.ts';
 import {
@@ -149,6 +150,16 @@ export function testInjecting(open: OpenTransport): void {
       await expect(injecting).rejects.toThrow(CommandRejectedError);
       await expect(restoring).rejects.toThrow(CommandRejectedError);
       expect((await observer.stream(injectKey)).length).toBe(0);
+    });
+
+    it('adds of an entry with thousands of fields those that events have', async () => {
+      const { mover, observer, ref, injectKey } = await setUpBoth(open);
+      const many = Object.fromEntries(Array.from({ length: 2_000 }, (_, index) => [`f${index}`, 'x']));
+
+      await mover.inject(ref, [injection('a', { fields: addableFields({ ...many, ...fieldsOf('a') }) })]);
+
+      const [entry] = await observer.range(injectKey, '-', '+', 1);
+      expect(entry?.fields).toEqual({ ...fieldsOf('a'), replay_id: '' });
     });
 
     it('counts what is not settled yet', async () => {

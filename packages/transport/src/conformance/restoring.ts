@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DEAD_LETTER_FIELDS } from '../entry.ts';
-import { derivedKeys } from '../keys.ts';
-import { details, eventIds, fieldsOf, ids, type OpenTransport, setUp } from './setup.ts';
+import { derivedKeys, placeKey } from '../keys.ts';
+import { details, eventIds, fieldsOf, ids, injection, type OpenTransport, setUp } from './setup.ts';
 
 const letterOf = (eventId: string, deadLetterId?: string) => ({
   fields: fieldsOf(eventId),
@@ -58,6 +58,57 @@ export function testRestoring(open: OpenTransport): void {
       );
 
       expect([ids(await letters()), eventIds(await letters())]).toEqual([restored, names]);
+    });
+  });
+
+  describe('looking what stands', () => {
+    it.each(['dead-letters', 'injected'] as const)(
+      'names what does not, or for another event: %s',
+      async (from) => {
+        const { mover, backdoor, ref, key } = await setUpLetters(open);
+        const place = from === 'injected' ? placeKey({ ...ref, injected: true }) : key;
+        const names = ['a', 'b', 'c'];
+        const [a = '', b = '', c = ''] =
+          from === 'injected'
+            ? await mover.inject(
+                ref,
+                names.map((name) => injection(name)),
+              )
+            : await mover.restore(
+                ref,
+                names.map((name) => letterOf(name)),
+              );
+        const foreign = await backdoor.addEntry(place, { hello: 'world' });
+        await backdoor.deleteEntry(place, b);
+
+        const absent = await mover.absent(ref, from, [
+          { id: a, eventId: 'a' },
+          { id: b, eventId: 'b' },
+          { id: c, eventId: 'x' },
+          { id: foreign, eventId: '' },
+          { id: '1-1', eventId: '' },
+        ]);
+
+        expect(absent).toEqual([b, c, '1-1']);
+      },
+    );
+
+    it('goes for thousands, and finds all of them absent where nothing is', async () => {
+      const { mover, ref } = await setUpLetters(open);
+      const entries = Array.from({ length: 1_300 }, (_, index) => ({
+        id: `1-${index}`,
+        eventId: `e${index}`,
+      }));
+
+      expect(await mover.absent(ref, 'dead-letters', entries)).toEqual(ids(entries));
+      expect(await mover.deadLetterCount(ref)).toBe(0);
+    });
+
+    it('counts dead letters', async () => {
+      const { mover, ref } = await setUpLetters(open);
+      await mover.restore(ref, [letterOf('a'), letterOf('b')]);
+
+      expect(await mover.deadLetterCount(ref)).toBe(2);
     });
   });
 

@@ -89,6 +89,17 @@ export function createMemoryMover(state: MemoryState): EntryMover {
       return state.streams.get(placeKey({ ...ref, injected: true }))?.entries.length ?? 0;
     },
 
+    async deadLetterCount(ref) {
+      session.assertOpen();
+      return state.streams.get(letters(ref))?.entries.length ?? 0;
+    },
+
+    async absent(ref, from, entries) {
+      session.assertOpen();
+      const key = from === 'injected' ? placeKey({ ...ref, injected: true }) : letters(ref);
+      return entries.filter(({ id, eventId }) => !holdsEvent(state, key, id, eventId)).map(({ id }) => id);
+    },
+
     async dropVanished(ref, ids) {
       session.assertOpen();
       const pending = state.streams.get(placeKey(ref))?.groups.get(ref.group)?.pending;

@@ -96,6 +96,21 @@ export function createRedisMover(connection: Connection, run: RunScript): EntryM
       return connection.call((redis) => redis.xlen(placeKey({ ...ref, injected: true })));
     },
 
+    deadLetterCount(ref) {
+      return connection.call((redis) => redis.xlen(letters(ref)));
+    },
+
+    async absent(ref, from, entries) {
+      const key = from === 'injected' ? placeKey({ ...ref, injected: true }) : letters(ref);
+      const absent: string[] = [];
+      for (const part of partsOf(entries.map(({ id, eventId }) => [id, eventId]))) {
+        absent.push(
+          ...(await connection.call((redis) => run<string[]>(redis, 'absent', [key], part.flat()))),
+        );
+      }
+      return absent;
+    },
+
     async dropVanished(ref, ids) {
       let dropped = 0;
       for (const part of partsOf(ids.map((id) => [id]))) {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Redis } from 'ioredis';
 
 const NAMES = [
+  'absent',
   'acknowledge',
   'add-once',
   'append',
