@@ -25,6 +25,8 @@ export async function injectFaults(context: FaultContext): Promise<Date> {
   await killLeadingPublisher(context);
   await producer.reached(0.45);
   await killBusyRunner(context);
+  await producer.reached(0.6);
+  await killMover(context);
   await producer.reached(0.7);
   await wipeRedis(context);
   return firstAt;
@@ -63,6 +65,16 @@ async function killBusyRunner(context: FaultContext): Promise<void> {
   );
   const fresh = await stack.startWorker('user-directory');
   display.say(`${fresh.name} was started and stands by.`);
+}
+
+async function killMover({ stack, meter, display }: FaultContext): Promise<void> {
+  const worker = stack.workers().find(({ role }) => role === 'dlq-mover');
+  if (worker === undefined) throw new Error('No dead-letter mover runs.');
+  worker.kill();
+  const { deadLetters } = await meter.snapshot();
+  display.say(
+    `Killed ${worker.name} with SIGKILL. ${whole(deadLetters)} events failed for good so far; the other one goes on.`,
+  );
 }
 
 async function wipeRedis(context: FaultContext): Promise<void> {

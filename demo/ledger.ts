@@ -55,8 +55,8 @@ const tableGroups = [
 ];
 
 /**
- * Compares what the producer noted with what the handlers left behind: its own SQL, over its own connection, on
- * tables and a file that the bus knows nothing of.
+ * Compares what the producer noted with what the handlers left behind, and with what the bus says is dead: its own SQL,
+ * over its own connection. But for the dead letters, it reads tables and a file that the bus knows nothing of.
  */
 export async function readLedger(from: {
   readonly url: string;
@@ -224,14 +224,13 @@ export function renderLedger(ledgers: readonly GroupLedger[]): string {
 
 const shown = 5;
 
-/** The dead letters with their reasons, and what brings them back; undefined if there is none. */
+/** The dead letters with their reasons; undefined if there is none. */
 export function renderDeadLetters(ledgers: readonly GroupLedger[]): string | undefined {
   const lines = ledgers.flatMap(({ group, dead }) => {
     if (dead.length === 0) return [];
     const more = dead.length > shown ? [`  and ${dead.length - shown} more`] : [];
     return [
-      `Dead letters of ${group}, as they were meant to be; with the cause mended, this brings them back:`,
-      `  npm run bus -- dlq redrive --group ${group}`,
+      `Dead letters of ${group}, with their reasons:`,
       ...dead.slice(0, shown).map(({ eventId, reason, error }) => `  ${eventId}  ${reason}: ${error}`),
       ...more,
     ];

@@ -1,5 +1,14 @@
 import type { Stack } from './stack.ts';
 
+/** What to type into another terminal to have the dead letters of groups handled after all. */
+export function howToRedrive({ mendedFile, environment }: Stack, groups: readonly string[]): string {
+  const env = Object.entries(environment).map(([name, value]) => `${name}='${value}'`);
+  const commands = groups.map((group) => `  ${env.join(' ')} npm run bus -- dlq redrive --group ${group}`);
+  return ['Mend the project index, and have them handled:', `  touch '${mendedFile}'`, ...commands].join(
+    '\n',
+  );
+}
+
 /** What to type into another terminal, in the folder of the repository, while everything runs. */
 export function howToLookAround({ url, redis, mailFile, environment, workers }: Stack): string {
   const exports = Object.entries(environment).map(([name, value]) => `  export ${name}='${value}'`);
@@ -27,6 +36,6 @@ ${exports.join('\n')}
   npm run bus -- tail user
   npm run bus -- outbox status
   npm run bus -- dlq groups
-  npm run bus -- dlq redrive --group project-activity --dry-run
+  npm run bus -- dlq list
   npm run bus -- audit`;
 }

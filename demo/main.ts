@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import pg from 'pg';
 import { injectFaults } from './faults.ts';
 import { isClean, readLedger, renderDeadLetters, renderLedger } from './ledger.ts';
-import { howToLookAround } from './look-around.ts';
+import { howToLookAround, howToRedrive } from './look-around.ts';
 import { createMeter, type Meter, untilSettled } from './measure.ts';
 import { type DemoOptions, readOptions, UsageError, usage } from './options.ts';
 import { createProducer, type Producer } from './producer.ts';
@@ -47,7 +47,7 @@ async function demonstrate(stack: Stack, options: DemoOptions): Promise<boolean>
   if (!isSettled) display.say(`Nothing has moved for ${nothingMovesMs / 1_000} seconds: giving up.`);
 
   await report(meter, producer, firstFaultAt);
-  return balance(stack);
+  return balance(stack, options);
 }
 
 async function report(meter: Meter, producer: Producer, firstFaultAt: Date | undefined): Promise<void> {
@@ -62,14 +62,18 @@ async function report(meter: Meter, producer: Producer, firstFaultAt: Date | und
   if (all) display.say(`From commit to handled, over the whole run: ${renderLatency(all)}.`);
 }
 
-async function balance(stack: Stack): Promise<boolean> {
+async function balance(stack: Stack, { keep }: DemoOptions): Promise<boolean> {
   const ledger = await readLedger(stack);
   display.print(
     '\nThe ledger: what the producer noted, against the effects that the handlers left behind.\n',
   );
   display.print(`${renderLedger(ledger)}\n`);
   const deadLetters = renderDeadLetters(ledger);
-  if (deadLetters !== undefined) display.print(`${deadLetters}\n`);
+  if (deadLetters !== undefined) {
+    const groups = ledger.filter(({ dead }) => dead.length > 0).map(({ group }) => group);
+    display.print(`${deadLetters}\n`);
+    display.print(`${howToRedrive(stack, groups)}\n${keep ? '' : '  # with --keep, while all is running\n'}`);
+  }
   display.print(
     isClean(ledger)
       ? 'Every committed event was handled once by every group, in order, or is a dead letter that waits for somebody: ' +

@@ -17,7 +17,7 @@ create table demo.appended (
   aggregate_id text not null,
   version integer not null,
   event_type text not null,
-  -- The handler of project-activity fails on it: 'once', or 'always'.
+  -- The handler of project-activity fails on it: 'once', or 'always', until the project index is mended.
   trouble text,
   unique (aggregate_type, aggregate_id, version)
 );

@@ -38,6 +38,8 @@ export interface Stack {
   readonly url: string;
   readonly redis: RedisServer;
   readonly mailFile: string;
+  /** As long as it does not exist, some events of projects fail for good. */
+  readonly mendedFile: string;
   /** What the workers are told of it. */
   readonly environment: Readonly<Record<string, string>>;
   /** The workers that run. */
@@ -91,11 +93,13 @@ async function prepare(
   await createTables(url);
   const mailFile = join(folder.path, 'mails.jsonl');
   await writeFile(mailFile, '');
+  const mendedFile = join(folder.path, 'project-index-mended');
   const environment = { DATABASE_URL: url, REDIS_URL: redis.url };
   const workers = createWorkers({
     ...environment,
     OUTBOX_SOURCE: 'demo',
     MAILER_URL: pathToFileURL(mailFile).href,
+    PROJECT_INDEX_MENDED: mendedFile,
     // Short, so that it shows within seconds what takes half a minute in production.
     CLAIM_IDLE: '2s',
     RECLAIM_EVERY: '500ms',
@@ -107,6 +111,7 @@ async function prepare(
     url,
     redis,
     mailFile,
+    mendedFile,
     environment,
     async stop() {
       await workers.stop();

@@ -1,6 +1,6 @@
 /**
  * What is wrong with some of the demo's events, told by the name in their payload: the handler of `project-activity`
- * fails on `Flaky …` the first time, and on `Broken …` each time.
+ * fails on `Flaky …` the first time, and on `Broken …` each time, until what it depends on is mended.
  */
 export type Trouble = 'once' | 'always';
 

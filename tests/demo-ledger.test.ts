@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
-import { isClean, readLedger, renderLedger } from '../demo/ledger.ts';
+import { isClean, readLedger, renderDeadLetters, renderLedger } from '../demo/ledger.ts';
 import { createTestDatabase, type TestDatabase } from '../packages/database/src/testing.ts';
 import { createTemporaryFolder, type TemporaryFolder } from '../packages/testkit/src/index.ts';
 
@@ -75,6 +75,23 @@ async function handle(events: readonly Event[]): Promise<void> {
 
 async function mail(...mails: readonly { to: string; idempotencyKey: string }[]): Promise<void> {
   await writeFile(mailFile, mails.map((one) => `${JSON.stringify(one)}\n`).join(''));
+}
+
+/** Notes that the handler of an event never takes it. */
+async function spoil({ eventId }: Event): Promise<void> {
+  await database.pool.query(`update demo.appended set trouble = 'always' where event_id = $1`, [eventId]);
+}
+
+/** Leaves a dead letter behind, as a mover does. */
+async function bury(group: string, { eventId, aggregateType, aggregateId, type }: Event): Promise<void> {
+  await database.pool.query(
+    `insert into dead_letters (consumer_group, event_id, occurred_at, kind, reason, error, stack, fingerprint, attempts,
+       history, deliveries, consumer, first_delivered_at, stream, stream_id, fields, source, event_type, aggregate_type,
+       aggregate_id, tenant_id, trace_id)
+     values ($1, $2, now(), 'attempts', 'attempts used up', 'Error: refused', '', '', 3,
+       '[]', 1, '', now(), 'events', '1-1', '{}', 'test', $3, $4, $5, 'acme', '')`,
+    [group, eventId, type, aggregateType, aggregateId],
+  );
 }
 
 const signUp = event('user', 'ann', 'user.created');
@@ -175,4 +192,38 @@ test('a mail that was sent again under its key is one mail', async () => {
   await mail(welcome, welcome);
 
   expect(isClean((await ledger()).ledgers)).toBe(true);
+});
+
+test('what is dead because its handler never takes it is accounted for, and listed with its reason', async () => {
+  const next = event('project', 'apollo', 'project.updated');
+  await append([...all, next]);
+  await spoil(changed);
+  await handle([...all.filter((one) => one !== changed), next]);
+  await mail(welcome);
+  await bury('project-activity', changed);
+
+  const { ledgers, activity } = await ledger();
+
+  expect(isClean(ledgers)).toBe(true);
+  expect(activity).toMatchObject({ appended: 3, handled: 2, lost: [], outOfOrder: [] });
+  expect(activity.dead).toHaveLength(1);
+  expect(renderDeadLetters(ledgers)).toBe(
+    `Dead letters of project-activity, with their reasons:\n  ${changed.eventId}  attempts used up: Error: refused`,
+  );
+});
+
+test('finds what is dead although its handler takes it, and what had its effect and is dead all the same', async () => {
+  await append(all);
+  await handle(all.filter((one) => one !== renamed));
+  await mail(welcome);
+  await bury('user-directory', renamed);
+  const taken = await ledger();
+  await spoil(changed);
+  await bury('project-activity', changed);
+  const both = await ledger();
+
+  expect(taken.directory).toMatchObject({ wronglyDead: [renamed.eventId], lost: [] });
+  expect(taken.text).toContain(renamed.eventId);
+  expect(isClean(taken.ledgers)).toBe(false);
+  expect(both.activity).toMatchObject({ wronglyDead: [changed.eventId], handled: 2 });
 });
