@@ -77,7 +77,7 @@ export const movingMutations: readonly Mutation[] = [
     harm: 'a final failure whose text was cut within a character is not recognised, and its event handled for ever',
     edits: [
       {
-        file: 'packages/transport/src/redis/entries.ts',
+        file: 'packages/transport/src/redis/failure-records.ts',
         find: 'value.toWellFormed()',
         replace: 'value',
       },

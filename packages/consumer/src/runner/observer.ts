@@ -7,6 +7,8 @@ import type { Settlement } from '../settlement.ts';
 export interface RunnerObserver {
   /** Entries were taken over: they had been another's, or were handed back. */
   claimed(stream: string, count: number): void;
+  /** Pending entries stood in their stream no longer, and were acknowledged. */
+  vanished(stream: string, count: number): void;
   /** A delivery came to an end, `durationMs` after its handling began (its batch's, if it was part of one). */
   ended(delivery: Delivery, settlement: Settlement, durationMs: number): void;
 }
@@ -30,6 +32,9 @@ export function createMetricsObserver(
   return {
     claimed(stream, count) {
       instruments.claimed.add(count, { ...ofGroup, [attribute.destinationName]: stream });
+    },
+    vanished(stream, count) {
+      instruments.vanished.add(count, { ...ofGroup, [attribute.destinationName]: stream });
     },
     ended(delivery, settlement, durationMs) {
       const outcome = outcomeOf(settlement);
@@ -86,6 +91,9 @@ function createInstruments() {
     failed: source.createCounter(metricNames.failedAttempts, { description: 'Failed attempts' }),
     claimed: source.createCounter(metricNames.claimedEntries, {
       description: 'Entries taken over from a runner that no longer holds them',
+    }),
+    vanished: source.createCounter(metricNames.vanishedEntries, {
+      description: 'Pending entries that stood in their stream no longer',
     }),
     held: source.createObservableGauge(metricNames.heldEvents, {
       description: 'Events held, in handlers or waiting',

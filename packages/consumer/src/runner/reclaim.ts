@@ -101,9 +101,10 @@ async function claimAll(
       outage.recovered();
       cursor = page.cursor;
       if (page.vanished.length > 0) {
+        observer.vanished(feed.stream, page.vanished.length);
         logger.warn(
           { stream: feed.place, entries: page.vanished },
-          'pending entries stand in their stream no longer',
+          'pending entries stand in their stream no longer, and were acknowledged',
         );
       }
       if (page.deliveries.length > 0) observer.claimed(feed.stream, page.deliveries.length);

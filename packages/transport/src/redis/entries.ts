@@ -1,5 +1,4 @@
 import type { StreamEntry } from '../entry.ts';
-import type { FailureRecord } from '../transport.ts';
 
 /** An entry as the server replies it: its ID, then names and values in turn. */
 export type RawEntry = readonly [id: string, fields: readonly string[]];
@@ -14,22 +13,4 @@ export function pairs<Value>(flat: readonly Value[]): Record<string, Value> {
 /** Turns replied entries into entries. */
 export function toEntries(raw: readonly RawEntry[] | null): StreamEntry[] {
   return (raw ?? []).map(([id, fields]) => ({ id, fields: pairs(fields) }));
-}
-
-/** Reads a recorded failure; `null` if there is none, or one that cannot be read. */
-export function parseFailure(json: string | null): FailureRecord | null {
-  if (json === null || json === '') return null;
-  try {
-    const record = JSON.parse(json) as FailureRecord | null;
-    return typeof record?.eventId === 'string' ? record : null;
-  } catch {
-    return null;
-  }
-}
-
-/** Half a surrogate pair would make a text that the scripts cannot read. */
-export function stringifyFailure(record: FailureRecord): string {
-  return JSON.stringify(record, (_, value: unknown) =>
-    typeof value === 'string' ? value.toWellFormed() : value,
-  );
 }

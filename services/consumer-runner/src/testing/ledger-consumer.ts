@@ -41,10 +41,15 @@ export interface LedgerOptions {
   readonly death?: 'kill' | 'exit' | 'block';
 }
 
+type Misdeed = (signal: AbortSignal, attempt: number) => HandlerResult | Promise<HandlerResult>;
+
 /** What an event's name makes its handler do after it has written. Any other name: nothing. */
-const misdeeds: Readonly<Record<string, (signal: AbortSignal) => HandlerResult | Promise<HandlerResult>>> = {
+const misdeeds: Readonly<Record<string, Misdeed>> = {
   poison: () => {
     throw new Error('this name cannot be handled');
+  },
+  recover: (_, attempt) => {
+    if (attempt < 3) throw new Error('this name cannot be handled yet');
   },
   hang: () => new Promise(() => undefined),
   kill: () => void process.kill(process.pid, 'SIGKILL'),
@@ -85,7 +90,7 @@ export function ledgerConsumer(options: LedgerOptions): ConsumerDefinition {
           })
           .execute();
         if (handlerMs > 0) await delay(handlerMs, undefined, { signal });
-        return misdeeds[name === 'lethal' ? death : name]?.(signal);
+        return misdeeds[name === 'lethal' ? death : name]?.(signal, attempt);
       }),
     ],
   });

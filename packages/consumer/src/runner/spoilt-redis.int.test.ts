@@ -1,0 +1,88 @@
+import { eventually } from '@event-bus/testkit';
+import { derivedKeys } from '@event-bus/transport';
+import { afterEach, beforeEach, expect, inject, it } from 'vitest';
+import { exponential } from '../retry-policy.ts';
+import { createGroupBench, type GroupBench } from './testing/group-bench.ts';
+
+let bench: GroupBench;
+beforeEach(async () => {
+  bench = await createGroupBench(inject('postgresUrl'));
+});
+afterEach(() => bench.close());
+
+const aggregates = (count: number) => Array.from({ length: count }, (_, n) => `user-${n}`);
+// What the dead held is had soon.
+const soon = { claimIdleMs: 300 };
+
+/** Has everything in the stream handed out to a consumer that dies of it, and returns the entries' IDs. */
+async function handOut(group: string): Promise<readonly string[]> {
+  const reader = bench.transport.reader();
+  const ref = { stream: bench.stream, group };
+  await reader.ensureGroup(ref, '0');
+  const read = await reader.read({ group, consumer: 'dead', from: [ref], count: 1_000, blockMs: 10 });
+  await reader.close();
+  return read.map(({ id }) => id);
+}
+
+it('entries that were deleted while they were pending are acknowledged and named, and the others handled', async () => {
+  const consumer = bench.consumer();
+  await bench.publish(...aggregates(5));
+  const [first = '', , third = ''] = await handOut(consumer.group);
+  await bench.redis.client().xdel(bench.stream, first, third);
+
+  const runner = bench.start(consumer, soon);
+  await bench.nothingPending(consumer.group);
+
+  expect((await bench.effects(consumer.group)).map(({ aggregate_id }) => aggregate_id).sort()).toEqual([
+    'user-1',
+    'user-3',
+    'user-4',
+  ]);
+  expect(
+    runner.logs.filter(({ msg }) => String(msg).includes('stand in their stream no longer')),
+  ).toMatchObject([{ entries: [first, third] }]);
+});
+
+it('whatever the record of a failure says, its event is handled, and retried by the policy', async () => {
+  const consumer = bench.consumer(
+    { retry: { maxAttempts: 3, backoff: exponential('20ms') } },
+    ({ aggregateId, attempt }) => {
+      if (aggregateId !== 'user-0' && attempt === 1) throw new Error('not yet');
+    },
+  );
+  const events = await bench.publish(...aggregates(5));
+  const failures = derivedKeys.failures(bench.stream, consumer.group);
+  const garbage = [
+    { attempts: 2 ** 31, dueAt: 'never' },
+    { attempts: 'many', history: 7 },
+    { history: [null, 3], firstDeliveredAt: 'then' },
+    { error: {}, stack: 5, dueAt: null },
+    { attempts: -3, firstDeliveredAt: 1e300 },
+  ];
+  for (const [index, id] of (await handOut(consumer.group)).entries()) {
+    const record = { eventId: events[index]?.eventId, ...garbage[index] };
+    await bench.redis.client().hset(failures, id, JSON.stringify(record));
+  }
+
+  bench.start(consumer, soon);
+  await bench.nothingPending(consumer.group);
+
+  const attempts = (await bench.effects(consumer.group)).map(({ attempt }) => attempt);
+  expect(attempts.toSorted((a, b) => a - b)).toEqual([1, 2, 2, 2, 2]);
+});
+
+it('while the failures of a group are something else nothing is handled twice or lost, and it goes on when they are gone', async () => {
+  const consumer = bench.consumer();
+  const failures = derivedKeys.failures(bench.stream, consumer.group);
+  const runner = bench.start(consumer, soon);
+  await eventually(() => runner.isLive());
+  await bench.redis.client().set(failures, 'no hash');
+  await bench.publish(...aggregates(20));
+  await eventually(async () => (await bench.effects(consumer.group)).length === 20);
+  await eventually(() => runner.logs.some(({ err }) => JSON.stringify(err ?? '').includes('WRONGTYPE')));
+
+  await bench.redis.client().del(failures);
+  await bench.nothingPending(consumer.group);
+
+  expect(consumer.calls).toHaveLength(20);
+});
