@@ -217,3 +217,36 @@ test('letters are listed by cause, shown whole, redriven one by one and discarde
     { operator: 'bob', action: 'discard', events: 2 },
   ]);
 });
+
+test('a runner that is frozen in its handler until movers have given its event up changes nothing when it is thawed', async () => {
+  await stage.start('outbox-publisher');
+  await Promise.all([stage.start('dlq-mover'), stage.start('dlq-mover')]);
+  const runner = await stage.startRunner('unordered', { MOODY_TIMEOUT: 'short' });
+  await stage.append(1, 1, 'linger');
+  await runner.waitFor(/the handler lingers/);
+  runner.kill('SIGSTOP');
+  const client = stage.redis.client();
+  const [[id, holder]] = (await client.xpending('events:user', 'unordered', '-', '+', 1)) as [
+    [string, string],
+  ];
+  // As if two other processes had died of it before.
+  const aged = ['IDLE', 60_000, 'RETRYCOUNT', 3, 'JUSTID'] as const;
+  await client.xclaim('events:user', 'unordered', holder, 0, id, ...aged);
+  // PostgreSQL ends what it holds some seconds after its time is over.
+  await eventually(async () => (await stage.account('unordered')).dead === 1, { timeoutMs: 40_000 });
+
+  runner.kill('SIGCONT');
+  await stage.append(20, 1_000);
+  await eventually(async () => (await stage.account('unordered')).handled === 20);
+
+  expect(await stage.account('unordered')).toEqual({
+    appended: 21,
+    handled: 20,
+    twice: 0,
+    dead: 1,
+    redriving: 0,
+    waiting: 0,
+    both: 0,
+    contradictions: 0,
+  });
+});

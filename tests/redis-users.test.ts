@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createTemporaryFolder, type RedisServer, startRedis } from '../packages/testkit/src/index.ts';
 import {
   type DeadLetterDetails,
+  derivedKeys,
   ENTRY_FIELDS,
   type EventTransport,
   type FailureRecord,
@@ -136,9 +137,11 @@ describe('the users of Redis', () => {
     await mover.dropVanished(ref, ['1-1']);
     await reader.acknowledge(ref, [{ id: '1-1', eventId: 'a' }]);
     await observer.groups(stream);
-    await observer.stream(stream);
+    await observer.range(derivedKeys.deadLetters(stream, ref.group), '-', '+', 10);
     await observer.ping();
 
+    expect(await mover.absent(ref, 'dead-letters', [{ id: letter ?? '', eventId: 'b' }])).toEqual([letter]);
+    expect(await mover.deadLetterCount(ref)).toBe(0);
     expect(await mover.injectedCount(ref)).toBe(1);
     expect(await observer.injected(stream, ref.group)).toMatchObject({ pending: 0 });
     expect(await mover.removeIdleConsumer(ref, 'nobody', 1)).toBe(true);

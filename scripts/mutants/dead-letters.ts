@@ -1,9 +1,13 @@
 import type { Mutation } from './mutation.ts';
 
-const move = 'services/dlq-mover/src/move.ts';
-const repair = 'services/dlq-mover/src/repair.ts';
-const targets = 'services/dlq-mover/src/targets.ts';
-const tests = ['services/dlq-mover/src/mover.int.test.ts'];
+const source = (name: string) => `services/dlq-mover/src/${name}.ts`;
+const move = source('move');
+const copies = source('copies');
+const repair = source('repair');
+const targets = source('targets');
+const tests = [source('mover.int.test')];
+const repairs = [source('repair.int.test')];
+const oddEntries = [source('odd-entries.int.test')];
 
 const redrive = 'packages/operations/src/dead-letters/redrive.ts';
 const redriveTests = ['tests/redrive.test.ts'];
@@ -19,11 +23,6 @@ export const deadLetterMutations: readonly Mutation[] = [
         file: move,
         find: "    case 'settled':\n      await reader.acknowledge(ref, [name]);\n      return undefined;\n",
         replace: "    case 'settled':\n",
-      },
-      {
-        file: move,
-        find: 'const { mover, reader, observer } = moving;',
-        replace: 'const { mover, observer } = moving;',
       },
     ],
     tests,
@@ -49,17 +48,23 @@ export const deadLetterMutations: readonly Mutation[] = [
     edits: [
       {
         file: move,
-        find: 'if (vanished.length > 0 && (await mover.dropVanished(ref, vanished)) > 0)',
-        replace: 'if (vanished.length > 0)',
+        find: 'vanished.length === 0 ? 0 : await mover.dropVanished(ref, vanished)',
+        replace: 'vanished.length',
       },
     ],
     tests,
-    only: 'deleted while it was pending',
+    only: 'deleted or trimmed while',
   },
   {
     name: 'lost-copies-stay-lost',
     harm: 'dead letters that Redis has lost are not written again',
-    edits: [{ file: repair, find: '    await restoreMissing(place);\n', replace: '' }],
+    edits: [
+      {
+        file: repair,
+        find: '    if (isSuspect || (isThorough && !isOdd && dead > 0)) await restoreCopies(parts, place, signal);\n',
+        replace: '',
+      },
+    ],
     tests,
     only: 'of dead letters is restored',
   },
@@ -68,7 +73,7 @@ export const deadLetterMutations: readonly Mutation[] = [
     harm: 'what stands among the dead letters without a letter is left there',
     edits: [
       {
-        file: repair,
+        file: copies,
         find: 'strangers.map(({ dlqId, eventId }) => ({ id: dlqId, eventId })),',
         replace: '[],',
       },
@@ -82,13 +87,8 @@ export const deadLetterMutations: readonly Mutation[] = [
     edits: [
       {
         file: repair,
-        find: '      if ((await mover.injectedCount({ group, stream })) < redriving) return true;\n',
-        replace: '      void stream;\n',
-      },
-      {
-        file: repair,
-        find: 'const thoroughEveryMs = 30_000;',
-        replace: 'const thoroughEveryMs = 3_000_000_000;',
+        find: '    if (isLost || isThorough) await findLostRedrives(parts, place, signal);\n',
+        replace: '',
       },
     ],
     tests,
@@ -100,8 +100,8 @@ export const deadLetterMutations: readonly Mutation[] = [
     edits: [
       {
         file: repair,
-        find: 'const released = await releaseHeld(inbox, group);',
-        replace: "const released = await releaseHeld(inbox, 'not ' + group);",
+        find: '    for (const { group, letters } of await releaseHeld(inbox)) observer.released(group, letters);\n',
+        replace: '',
       },
     ],
     tests,
@@ -215,5 +215,122 @@ export const deadLetterMutations: readonly Mutation[] = [
     ],
     tests: fileTests,
     only: 'handled since it was exported',
+  },
+  {
+    name: 'one-failure-stops-all',
+    harm: 'an entry that fails in a way that nobody foresaw keeps all behind it from being given up',
+    edits: [
+      {
+        file: move,
+        find: 'if (failuresInARow >= entriesAtATime || signal.aborted) return;',
+        replace: 'if (failuresInARow > 0 || signal.aborted) return;',
+      },
+    ],
+    tests: oddEntries,
+    only: 'nobody foresaw',
+  },
+  {
+    name: 'search-begins-anew',
+    harm: 'entries that fail one after the other are tried again and again, and those behind them never',
+    edits: [
+      {
+        file: move,
+        find: '    if (failuresInARow >= entriesAtATime) search.cursor = lastTried;\n',
+        replace: '',
+      },
+    ],
+    tests: oddEntries,
+    only: 'nobody foresaw',
+  },
+  {
+    name: 'unfit-keys-stay-pending',
+    harm: 'an entry whose own key PostgreSQL refuses is never given up',
+    edits: [
+      {
+        file: source('give-up-entry'),
+        find: 'if (!isUnstorable(error)) throw error;',
+        replace: 'if (entry !== undefined) throw error;',
+      },
+    ],
+    tests: oddEntries,
+    only: 'foreign entries are given up',
+  },
+  {
+    name: 'dead-under-another-key',
+    harm: 'an event that the inbox refuses for a moment is given up under a made-up key, and may yet be handled',
+    edits: [{ file: source('give-up-entry'), find: '/^(22|54)/', replace: '/^(22|23|54)/' }],
+    tests: oddEntries,
+    only: 'takes no rows of for now',
+  },
+  {
+    name: 'many-fields-stay-pending',
+    harm: 'an entry with more fields than a script can copy is never moved',
+    edits: [
+      {
+        file: move,
+        find: '    if (!(error instanceof CommandRejectedError)) throw error;\n    const',
+        replace: '    if (reader !== undefined) throw error;\n    const',
+      },
+    ],
+    tests: oddEntries,
+    only: 'foreign entries are given up',
+  },
+  {
+    name: 'long-texts-refused',
+    harm: 'an entry whose texts are too long for an index is never given up',
+    edits: [
+      {
+        file: 'packages/inbox/src/dead-letters/give-up.ts',
+        find: 'stored.subarray(0, maxColumnBytes).toString()',
+        replace: 'stored.toString()',
+      },
+    ],
+    tests: oddEntries,
+    only: 'foreign entries are given up',
+  },
+  {
+    name: 'failure-records-believed',
+    harm: 'what stands in a failure record is taken for what it should be',
+    edits: [
+      {
+        file: 'packages/transport/src/redis/failure-records.ts',
+        find: 'if (!Array.isArray(value)) return [];',
+        replace: 'if (!Array.isArray(value)) return value as FailedAttempt[];',
+      },
+    ],
+    tests: oddEntries,
+    only: 'whatever the record',
+  },
+  {
+    name: 'deleted-letters-stay-deleted',
+    harm: 'the copy of a letter that is gone, all that is left of it, is deleted',
+    edits: [
+      { file: copies, find: 'if (entry !== undefined && (await', replace: 'if (now < 0 && entry && (await' },
+    ],
+    tests: repairs,
+    only: 'that somebody deleted',
+  },
+  {
+    name: 'redrives-in-hand-injected',
+    harm: 'a redrive that is just being handled, and could not be noted as injected, is injected again',
+    edits: [
+      {
+        file: 'packages/inbox/src/dead-letters/redriving.ts',
+        find: '\n    for share of d skip locked`',
+        replace: '`',
+      },
+    ],
+    tests: repairs,
+    only: 'that a handler has in hand',
+  },
+  {
+    name: 'one-place-at-a-time',
+    harm: 'a group with very much to give up keeps all others waiting',
+    edits: [
+      { file: source('sweep'), find: 'const placesAtATime = 4;', replace: 'const placesAtATime = 1;' },
+      { file: move, find: 'const longestMs = 5_000;', replace: 'const longestMs = 500_000;' },
+    ],
+    tests: repairs,
+    only: 'keeps no other waiting',
   },
 ];

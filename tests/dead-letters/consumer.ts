@@ -1,3 +1,5 @@
+import { writeSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { consumersFor, exponential } from '../../packages/consumer/src/index.ts';
 import { userRenamed } from '../../packages/contracts/src/index.ts';
 
@@ -15,17 +17,22 @@ const group = process.env.MOODY_GROUP ?? 'moody';
 
 /**
  * A consumer whose handler fails on users that are called `poison`, until it is cured, and on all of them while what it
- * depends on is down.
+ * depends on is down. It takes its time over those that are called `linger`.
  */
 export default defineConsumer({
   group,
   ordering: process.env.MOODY_ORDERING === 'aggregate' ? 'aggregate' : 'none',
+  timeout: process.env.MOODY_TIMEOUT === 'short' ? '2s' : '30s',
   retry: { maxAttempts: 3, backoff: exponential('20ms', { max: '100ms' }) },
   handlers: [
-    on(userRenamed, async (event, { trx }) => {
+    on(userRenamed, async (event, { trx, signal }) => {
       const mood = await trx.selectFrom('mood').selectAll().executeTakeFirstOrThrow();
       const effect = { consumer_group: group, event_id: event.id, aggregate_id: event.aggregateId };
       await trx.insertInto('effects').values(effect).execute();
+      if (event.payload.name === 'linger') {
+        writeSync(1, 'the handler lingers\n');
+        await delay(1_000, undefined, { signal });
+      }
       if (mood.is_down) throw new Error('the index does not answer');
       if (event.payload.name === 'poison' && !mood.is_cured) throw new Error('no such name');
     }),

@@ -42,9 +42,9 @@ export interface Stage {
   readonly database: TestDatabase;
   readonly redis: RedisServer;
   start(service: string, env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
-  startRunner(group: Group): Promise<ServiceProcess>;
-  /** Appends events of a few users, every so many of which are called `poison`. */
-  append(count: number, poisonEvery: number): Promise<void>;
+  startRunner(group: Group, env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
+  /** Appends events of a few users, every so many of which are called `poison`, or by another name. */
+  append(count: number, oddEvery: number, oddName?: string): Promise<void>;
   /** What became of each event in a group, told from the effects, the letters and the inbox. */
   account(group: Group): Promise<Account>;
   /** Runs `bus` to its end. */
@@ -101,13 +101,14 @@ export async function createStage(postgresUrl: string): Promise<Stage> {
     redis,
     start,
     startBus,
-    startRunner: (group) =>
+    startRunner: (group, env = {}) =>
       start('consumer-runner', {
         CONSUMERS: join(root, 'tests', 'dead-letters'),
         MOODY_GROUP: group,
         MOODY_ORDERING: groups[group],
+        ...env,
       }),
-    append: (count, poisonEvery) => append(database, count, poisonEvery),
+    append: (count, oddEvery, oddName = 'poison') => append(database, { count, oddEvery, oddName }),
     account: (group) => account(database, group),
     bus: async (...args) => {
       const command = await startBus(args);
@@ -122,7 +123,14 @@ export async function createStage(postgresUrl: string): Promise<Stage> {
   };
 }
 
-async function append(database: TestDatabase, count: number, poisonEvery: number): Promise<void> {
+async function append(
+  database: TestDatabase,
+  {
+    count,
+    oddEvery,
+    oddName,
+  }: { readonly count: number; readonly oddEvery: number; readonly oddName: string },
+): Promise<void> {
   for (let from = 0; from < count; from += 50) {
     await database.db.transaction().execute(async (trx) => {
       const events = Array.from({ length: Math.min(50, count - from) }, (_, n) =>
@@ -130,7 +138,7 @@ async function append(database: TestDatabase, count: number, poisonEvery: number
           aggregateId: `user-${(from + n) % 37}`,
           tenantId: 'acme',
           actorId: 'ann',
-          payload: { name: (from + n) % poisonEvery === poisonEvery - 1 ? 'poison' : 'Ann' },
+          payload: { name: (from + n) % oddEvery === oddEvery - 1 ? oddName : 'Ann' },
         }),
       );
       await outbox.append(trx, ...events);

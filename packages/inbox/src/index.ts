@@ -4,15 +4,13 @@ export { type BroughtBack, bringBack } from './dead-letters/bring-back.ts';
 export { clusterLetters, type LetterCluster } from './dead-letters/clusters.ts';
 export {
   adoptCopies,
-  countOpenLetters,
-  countOpenLettersOfAll,
+  type CopyCursor,
+  type CopyKey,
   type DeadLetterRow,
   type FoundCopy,
-  type GroupLetters,
-  type LetterPlace,
+  loadCopyKeys,
   loadDeadLetters,
   noteCopies,
-  type OpenLetters,
 } from './dead-letters/copies.ts';
 export {
   discardLetters,
@@ -21,7 +19,7 @@ export {
   type SettledLetter,
 } from './dead-letters/discard.ts';
 export { findEdits, type LetterEdit, replacePayload } from './dead-letters/edit.ts';
-export { type GiveUpEnd, giveUp } from './dead-letters/give-up.ts';
+export { type GiveUpEnd, giveUp, giveUpAll } from './dead-letters/give-up.ts';
 export { type Letter, type LetterAttempt, rememberedAttempts } from './dead-letters/letter.ts';
 export {
   findLetters,
@@ -31,6 +29,13 @@ export {
   pagesInOrder,
   readClock,
 } from './dead-letters/look.ts';
+export {
+  countOpenLetters,
+  countOpenLettersOfAll,
+  type GroupLetters,
+  type LetterPlace,
+  type OpenLetters,
+} from './dead-letters/open-letters.ts';
 export {
   countLetters,
   type LetterCounts,
@@ -47,14 +52,18 @@ export {
   readWaitingGroups,
 } from './dead-letters/redrive-progress.ts';
 export {
+  findFree,
+  type InjectedLetter,
   type LetterKey,
-  loadRedriving,
+  loadInjected,
+  loadUninjected,
   noteInjected,
+  noteLost,
   type RedrivingCursor,
   type RedrivingLetter,
   streamsRedriving,
 } from './dead-letters/redriving.ts';
-export { releaseHeld } from './dead-letters/release-held.ts';
+export { type ReleasedLetters, releaseHeld } from './dead-letters/release-held.ts';
 export { reviveDead } from './dead-letters/revive.ts';
 export type { FrozenSelection, LetterSelection, LetterState } from './dead-letters/selection.ts';
 export { findSettled } from './find-settled.ts';

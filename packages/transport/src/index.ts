@@ -1,6 +1,6 @@
 export { addableFields } from './batch.ts';
 export type { DeadLetterDetails, EntryField, EntryValues, StreamEntry } from './entry.ts';
-export { ENTRY_FIELDS, namedFields } from './entry.ts';
+export { DEAD_LETTER_FIELDS, ENTRY_FIELDS, namedFields } from './entry.ts';
 export { compareEntryIds, issuedAt } from './entry-id.ts';
 export {
   CommandRejectedError,

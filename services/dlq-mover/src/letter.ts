@@ -2,7 +2,13 @@ import { createHash } from 'node:crypto';
 import { MalformedEntryError, parseEntry } from '@event-bus/contracts';
 import type { Letter } from '@event-bus/inbox';
 import { fingerprint } from '@event-bus/operations';
-import { type DeadLetterDetails, type GroupRef, HANDED_BACK, type PendingEntry } from '@event-bus/transport';
+import {
+  DEAD_LETTER_FIELDS,
+  type DeadLetterDetails,
+  type GroupRef,
+  HANDED_BACK,
+  type PendingEntry,
+} from '@event-bus/transport';
 
 /** An entry that is to be given up, with its fields. */
 export type GivenUpEntry = PendingEntry & { readonly fields: Readonly<Record<string, string>> };
@@ -80,6 +86,34 @@ function enteredAt(id: string): string {
 /** Who had it last: what was handed back is nobody's. */
 function consumerOf({ consumer, failure }: PendingEntry): string {
   return consumer === HANDED_BACK ? (failure?.history.at(-1)?.consumer ?? '') : consumer;
+}
+
+/**
+ * The entry that a copy is of, with what the copy tells of why it was given up: all but the stack and the single
+ * attempts. `undefined` if it is no copy of an entry of this group.
+ */
+export function entryOfCopy(
+  { group }: GroupRef,
+  fields: Readonly<Record<string, string>>,
+  now: number,
+): GivenUpEntry | undefined {
+  const { dlq_original_id: id = '', dlq_reason: reason = '', dlq_error: error = '' } = fields;
+  if (fields.dlq_group !== group || !/^\d+-\d+$/.test(id)) return undefined;
+  const own = Object.entries(fields).filter(([name]) => !isDetail(name));
+  const failure = { attempts: 0, final: true, kind: 'unknown', reason, error, stack: '', history: [] };
+  const firstDeliveredAt = Date.parse(fields.dlq_first_delivered_at ?? '') || now;
+  return {
+    id,
+    consumer: fields.dlq_consumer ?? '',
+    idleMs: 0,
+    deliveries: Number.parseInt(fields.dlq_deliveries ?? '', 10) || 0,
+    failure: { ...failure, eventId: fields.event_id ?? '', firstDeliveredAt, failedAt: now, dueAt: 0 },
+    fields: Object.fromEntries(own),
+  };
+}
+
+function isDetail(name: string): boolean {
+  return DEAD_LETTER_FIELDS.some((detail) => detail === name);
 }
 
 /** What a dead letter shows in its stream besides the fields of its entry. */

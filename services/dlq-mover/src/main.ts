@@ -1,62 +1,52 @@
 import { assertSchemaIsCurrent, createDatabase, createPool } from '@event-bus/database';
-import { loadInboxGroups } from '@event-bus/inbox';
-import { pollLoop, runService } from '@event-bus/service';
+import { runService } from '@event-bus/service';
 import { createRedisTransport } from '@event-bus/transport/redis';
+import { createComponents } from './components.ts';
 import { config } from './config.ts';
 import { createMoverObserver } from './observer.ts';
-import { createSweep } from './sweep.ts';
 
 await runService({
   name: 'dlq-mover',
   config,
   setup: async ({ config, logger, scope, waitFor }) => {
     const open = (url: string, max: number) => {
-      const database = createDatabase(
-        createPool({
-          url,
-          applicationName: 'dlq-mover',
-          max,
-          queryTimeoutMs: 60_000,
-          // Whoever handles an event just now is waited for, but not for long.
-          settings: { lock_timeout: '1s' },
-        }),
-      );
+      const pool = createPool({
+        url,
+        applicationName: 'dlq-mover',
+        max,
+        queryTimeoutMs: 60_000,
+        // Whoever handles an event just now is waited for, but not for long.
+        settings: { lock_timeout: '1s' },
+        onError: (error) => logger.warn({ err: error }, 'a database connection broke; it is replaced'),
+      });
+      const database = createDatabase(pool);
       scope.defer(() => database.destroy());
-      return database;
+      return { database, reach: async () => void (await pool.query('select 1')) };
     };
-    const inbox = open(config.DATABASE_URL.reveal(), 10);
+    const inbox = open(config.DATABASE_URL.reveal(), 12);
     const bus = open(config.BUS_DATABASE_URL.reveal(), 2);
     const transport = scope.use(createRedisTransport({ url: config.REDIS_URL.reveal() }));
-    const redis = transport.observer();
+    const streams = transport.observer();
 
-    const reachInbox = async () => void (await loadInboxGroups(inbox));
-    await waitFor('postgres', () => assertSchemaIsCurrent(inbox));
-    await waitFor('bus-postgres', () => assertSchemaIsCurrent(bus));
-    const sweep = createSweep({
-      inbox,
-      bus,
-      mover: transport.mover(),
-      reader: transport.reader(),
-      streams: redis,
-      observer: createMoverObserver(logger),
-      consumerIdleMs: config.CONSUMER_IDLE,
-    });
+    await waitFor('postgres', inbox.reach);
+    await waitFor('bus-postgres', bus.reach);
+    for (const { database } of [inbox, bus]) await assertSchemaIsCurrent(database);
     return {
-      components: [
+      components: createComponents(
         {
-          name: 'mover',
-          run: ({ drain }) =>
-            pollLoop({
-              intervalMs: config.SWEEP_EVERY,
-              signal: drain,
-              run: sweep,
-              onError: (error) => logger.warn({ err: error }, 'a sweep failed; the next one goes on'),
-            }),
+          inbox: inbox.database,
+          bus: bus.database,
+          mover: transport.mover(),
+          reader: transport.reader(),
+          streams,
+          observer: createMoverObserver(logger),
         },
-      ],
+        { sweepEveryMs: config.SWEEP_EVERY, consumerIdleMs: config.CONSUMER_IDLE, logger },
+      ),
       checks: [
-        { name: 'postgres', check: reachInbox },
-        { name: 'redis', check: () => redis.ping() },
+        { name: 'postgres', check: inbox.reach },
+        { name: 'bus-postgres', check: bus.reach },
+        { name: 'redis', check: () => streams.ping() },
       ],
     };
   },

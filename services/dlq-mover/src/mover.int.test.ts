@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { eventually, type ServiceProcess } from '@event-bus/testkit';
+import { eventually } from '@event-bus/testkit';
 import { derivedKeys, placeKey } from '@event-bus/transport';
 import { sql } from 'kysely';
-import { afterEach, describe, expect, inject, test } from 'vitest';
-import { createStage, eventFields, type Stage, type TestEntry } from './testing.ts';
+import { afterEach, describe, expect, inject, onTestFinished, test } from 'vitest';
+import type { TestEntry } from './testing/handle-entry.ts';
+import { createStage, eventFields, type Stage } from './testing/stage.ts';
+import { counterOf, untilSwept } from './testing/sweeps.ts';
 
 let stage: Stage;
 afterEach(() => stage.close());
@@ -24,18 +26,11 @@ async function areDead(entries: readonly TestEntry[]): Promise<boolean> {
 }
 
 const untilDead = (entries: readonly TestEntry[], timeoutMs = 30_000) =>
-  eventually(() => areDead(entries), { message: `${entries.length} entries to be dead`, timeoutMs });
-
-/** Waits until a mover has swept so many times more. */
-async function untilSwept(mover: ServiceProcess, times: number): Promise<void> {
-  const sweeps = async () => {
-    const port = /"port":(\d+)/.exec(mover.output())?.[1];
-    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-    return Number(/bus_dead_letters_sweep_duration_count\{.*?\} (\d+)/.exec(text)?.[1] ?? 0);
-  };
-  const before = await sweeps();
-  await eventually(async () => (await sweeps()) >= before + times);
-}
+  eventually(() => areDead(entries), {
+    message: `${entries.length} entries to be dead`,
+    intervalMs: 100,
+    timeoutMs,
+  });
 
 test('what a runner gave up is dead in the inbox, written down whole, copied to the dead letters and no longer pending', async () => {
   stage = await createStage(inject('postgresUrl'));
@@ -84,6 +79,9 @@ test('ten thousand exhausted entries behind a hundred busy ones are all found, a
   const exhausted = await stage.deliver(10_000);
   await stage.age(exhausted, 5, 60_000);
   let isBusy = true;
+  onTestFinished(() => {
+    isBusy = false;
+  });
   const keeping = (async () => {
     const kept = busy.map(({ id }) => id);
     while (isBusy) {
@@ -91,17 +89,22 @@ test('ten thousand exhausted entries behind a hundred busy ones are all found, a
       await delay(200);
     }
   })();
+  keeping.catch(() => 'the test has ended, or fails where it waits for it');
 
   await stage.spawn();
-  await eventually(async () => (await stage.letters()).size === 10_000 && (await stage.pending()) === 100, {
+  // Asked for by counts and seldom: the test must not take the time of what it waits for.
+  await eventually(async () => (await stage.pending()) === 100 && (await stage.copiesCount()) === 10_000, {
     timeoutMs: 50_000,
-    message: 'ten thousand letters',
+    intervalMs: 250,
+    message: 'ten thousand dead letters',
   });
   isBusy = false;
   await keeping;
 
-  expect(new Set(await stage.copies()).size).toBe(10_000);
-  expect([...(await stage.letters()).values()].every(({ kind }) => kind === 'crashed')).toBe(true);
+  expect(new Set(await stage.copies())).toEqual(new Set(ids(exhausted)));
+  const letters = await stage.letters();
+  expect(letters.size).toBe(10_000);
+  expect([...letters.values()].every(({ kind }) => kind === 'crashed')).toBe(true);
   const inbox = await stage.inbox();
   expect(ids(busy).some((id) => inbox.has(id))).toBe(false);
 });
@@ -128,13 +131,15 @@ test('an entry that a slow but living handler holds is never moved, however ofte
 
 test('movers that are killed at random leave every event dead exactly once', async () => {
   stage = await createStage(inject('postgresUrl'));
-  const entries = await stage.deliver(2_000);
+  const entries = await stage.deliver(3_000);
   await stage.fail(entries);
 
-  for (let kills = 0; kills < 4; kills += 1) {
-    const before = (await stage.letters()).size;
+  for (let kills = 0; kills < 3; kills += 1) {
+    const before = await stage.copiesCount();
     const victims = await Promise.all([stage.spawn(), stage.spawn()]);
-    await eventually(async () => (await stage.letters()).size > before || (await stage.pending()) === 0);
+    await eventually(async () => (await stage.copiesCount()) > before || (await stage.pending()) === 0, {
+      intervalMs: 5,
+    });
     for (const victim of victims) victim.kill('SIGKILL');
   }
   await stage.spawn();
@@ -190,31 +195,6 @@ test('an event that was handled, and whose runner died before it acknowledged, i
   expect(mover.output()).not.toContain(handled.fields.event_id);
 });
 
-test('an event whose handler is frozen with its transaction open is not given up before that ends, and others are', async () => {
-  stage = await createStage(inject('postgresUrl'));
-  const [frozen, ...others] = await stage.deliver(11);
-  if (frozen === undefined) throw new Error('nothing was delivered');
-  const thawed = Promise.withResolvers<void>();
-  const handling = stage.handle(frozen, () => thawed.promise);
-  await eventually(async () => {
-    const { rows } = await sql`select from pg_stat_activity where state = 'idle in transaction'`.execute(
-      stage.database.db,
-    );
-    return rows.length > 0;
-  });
-  await stage.fail([frozen, ...others]);
-  await stage.spawn();
-
-  await eventually(async () => (await stage.letters()).size === 10);
-  expect((await stage.letters()).has(frozen.fields.event_id ?? '')).toBe(false);
-  thawed.resolve();
-
-  expect(await handling).toBe('handled');
-  await eventually(async () => (await stage.pending()) === 0);
-  expect((await stage.inbox()).get(frozen.fields.event_id ?? '')).toBe('done');
-  expect(await stage.copies()).toHaveLength(10);
-});
-
 describe('what Redis loses', () => {
   test('of dead letters is restored, and an event that comes again in its stream stays dead', async () => {
     stage = await createStage(inject('postgresUrl'));
@@ -259,12 +239,31 @@ describe('what Redis loses', () => {
     const entries = await stage.deliver(2_000);
     await stage.fail(entries);
     await stage.spawn();
-    await eventually(async () => (await stage.letters()).size > 100);
+    await eventually(async () => (await stage.copiesCount()) > 100, { intervalMs: 5 });
 
     await stage.redis.restart();
 
     await untilDead(entries);
     expect(new Set(await stage.copies())).toEqual(new Set(ids(entries)));
+  });
+
+  test('in a restart while redrives are injected is injected all the same', async () => {
+    stage = await createStage(inject('postgresUrl'));
+    const entries = await stage.deliver(1_500);
+    await stage.fail(entries);
+    await stage.spawn();
+    await untilDead(entries);
+    const place = { ...stage.ref, injected: true } as const;
+
+    await sql`update dead_letters set state = 'redriving'`.execute(stage.database.db);
+    await eventually(async () => (await stage.client.xlen(placeKey(place))) > 0, { intervalMs: 1 });
+    await stage.redis.restart();
+
+    await eventually(async () => (await stage.copies()).length === 0);
+    // A lost reply may have made some of them double, which the inbox absorbs.
+    const taken = new Set<string>();
+    while (taken.size < entries.length) for (const id of ids(await stage.take(1, place))) taken.add(id);
+    expect(taken).toEqual(new Set(ids(entries)));
   });
 
   test('or what is added and deleted among the dead letters by hand is put right', async () => {
@@ -289,46 +288,23 @@ describe('what Redis loses', () => {
   });
 });
 
-test('an entry that was deleted while it was pending is acknowledged, and not looked at again', async () => {
+test('entries that were deleted or trimmed while they were pending are acknowledged and counted, and not looked at again', async () => {
   stage = await createStage(inject('postgresUrl'));
-  const entries = await stage.deliver(3);
+  const entries = await stage.deliver(4);
   await stage.fail(entries);
-  await stage.client.xdel('events:user', entries[0]?.id ?? '');
+  const [trimmed, , deleted] = entries;
+  if (trimmed === undefined || deleted === undefined) throw new Error('nothing was delivered');
+  await stage.vanish(trimmed, 'trimmed');
+  await stage.vanish(deleted, 'deleted');
 
   const mover = await stage.spawn();
   await eventually(async () => (await stage.pending()) === 0);
+  await untilSwept(mover, 2);
 
-  expect(mover.output()).toContain('stand in their stream no longer');
+  expect(mover.output().match(/stand in their stream no longer/g)).toHaveLength(1);
+  expect(await counterOf(mover, 'bus_dead_letters_vanished_total')).toBe(2);
   expect((await stage.letters()).size).toBe(2);
   expect(await stage.client.hlen(derivedKeys.failures('events:user', 'mail'))).toBe(0);
-});
-
-test('foreign entries are given up like others, each once, with all that they hold', async () => {
-  stage = await createStage(inject('postgresUrl'));
-  const strange: Record<string, string>[] = [
-    { hello: 'world' },
-    { hello: 'world' },
-    { ...eventFields(), event_id: 'no-uuid' },
-    { ...eventFields(), occurred_at: 'yesterday' },
-    // Well formed, and nothing that PostgreSQL takes.
-    { ...eventFields(), occurred_at: '2026-01-02T03:04:05+20:00' },
-    { ...eventFields(), replay_id: 'with\0nul' },
-    { ...eventFields(), aggregate_id: 'with\0nul', payload: '{"a":"\0"}' },
-    { ...eventFields(), payload: 'x'.repeat(256 * 1024) },
-  ];
-  const entries = await stage.deliver(strange.length, { fields: (index) => strange[index] ?? {} });
-  await stage.fail(entries, { kind: 'undecodable', error: 'Error: a \0 b' });
-
-  await stage.spawn();
-  await eventually(
-    async () => (await stage.pending()) === 0 && (await stage.copies()).length === strange.length,
-  );
-
-  const rows = await stage.database.db.selectFrom('dead_letters').select(['event_id', 'fields']).execute();
-  const byPlace = (fields: unknown) => JSON.stringify(fields);
-  expect(rows.map(({ fields }) => byPlace(fields)).sort()).toEqual(strange.map(byPlace).sort());
-  expect(new Set(rows.map(({ event_id }) => event_id)).size).toBe(strange.length);
-  await eventually(async () => [...(await stage.letters()).values()].every(({ dlqId }) => dlqId !== null));
 });
 
 test('of a group that nobody registered only what a runner has given up is moved', async () => {
@@ -416,11 +392,9 @@ test('a redrive that fails again is dead again, with its history, and a group th
 test('names of dead consumers are removed, and those that hold something are not', async () => {
   stage = await createStage(inject('postgresUrl'));
   await stage.deliver(1, { consumer: 'holding' });
-  const done = await stage.deliver(1, { consumer: 'gone' });
-  await stage.reader.acknowledge(
-    stage.ref,
-    done.map(({ id, fields }) => ({ id, eventId: fields.event_id ?? '' })),
-  );
+  const [done] = await stage.deliver(1, { consumer: 'gone' });
+  if (done === undefined) throw new Error('nothing was delivered');
+  await stage.handle(done);
 
   await stage.spawn({ CONSUMER_IDLE: '1s' });
   const names = async () => {

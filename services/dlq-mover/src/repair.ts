@@ -1,115 +1,97 @@
-import {
-  adoptCopies,
-  countOpenLetters,
-  type DeadLetterRow,
-  type LetterPlace,
-  loadDeadLetters,
-  noteCopies,
-  type OpenLetters,
-  releaseHeld,
-} from '@event-bus/inbox';
+import { countOpenLetters, type LetterPlace, type OpenLetters, releaseHeld } from '@event-bus/inbox';
 import { injectRedriving } from '@event-bus/operations';
-import { derivedKeys, type StreamObserver } from '@event-bus/transport';
-import { detailsOf } from './letter.ts';
-import type { Moving } from './move.ts';
+import { type CopyParts, restoreCopies, sortOutCopies } from './copies.ts';
+import { findLostRedrives } from './redrives.ts';
+import { sideBySide } from './side-by-side.ts';
+import type { Target } from './targets.ts';
 
-/** Brings what stands in Redis in line with the letters in PostgreSQL, which are the truth. */
-export interface Repair {
-  /** Looks after one group: cheap as long as the counts agree. */
-  look(group: string): Promise<void>;
+/** How often what counts do not show is looked for: an entry that was replaced by hand, say. In looks. */
+const thoroughEvery = 30;
+const checksAtATime = 2;
+
+/**
+ * Creates the repair of one mover. Each look brings what stands in Redis in line with the letters in PostgreSQL, which
+ * are the truth. As long as the counts agree a look costs a statement and a command or two for each place with open
+ * letters; every thirtieth asks for each letter by its ID.
+ *
+ *     letters                          Redis                              what is done
+ *     held, the blocker open no more   -                                  to be handled again
+ *     redriving, not injected          -                                  injected
+ *     redriving, injected              not among what is injected         injected again
+ *     dead, without a copy             a copy that no letter knows        assigned to each other
+ *     dead                             no copy                            written again
+ *     not dead, or dead once           a copy, or one too many            deleted
+ */
+export function createRepair(
+  parts: CopyParts,
+  findTargets: () => Promise<Target[]>,
+): (signal: AbortSignal) => Promise<void> {
+  const { inbox, mover, observer } = parts;
+  /** Places whose copies differed at the last look: what is just being moved differs for a moment. */
+  let suspects = new Set<string>();
+  /** Places to look at again, though no letter there may be open any more: copies may be left. */
+  let lately: readonly LetterPlace[] = [];
+  let looks = 0;
+
+  async function hasOddCopies(
+    place: OpenLetters,
+    isThorough: boolean,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { dead, copied, uncopied } = place;
+    const length = await mover.deadLetterCount(place);
+    const isOdd = length > dead || length < copied || uncopied > 0;
+    const isSuspect = isOdd && suspects.has(nameOf(place));
+    if (isSuspect) await sortOutCopies(parts, place, signal);
+    // Copies that nobody has noted yet must not be written a second time: they are sorted out first.
+    if (isSuspect || (isThorough && !isOdd && dead > 0)) await restoreCopies(parts, place, signal);
+    return isOdd;
+  }
+
+  async function checkRedrives(place: OpenLetters, isThorough: boolean, signal: AbortSignal): Promise<void> {
+    const { redriving, uninjected } = place;
+    if (redriving === 0) return;
+    const isLost = (await mover.injectedCount(place)) < redriving - uninjected;
+    if (isLost || isThorough) await findLostRedrives(parts, place, signal);
+    const injected = await injectRedriving({ db: inbox, mover }, place.group);
+    if (injected > 0) observer.injected(place, injected);
+  }
+
+  return async (signal) => {
+    const isThorough = looks % thoroughEvery === 0;
+    looks += 1;
+    for (const { group, letters } of await releaseHeld(inbox)) observer.released(group, letters);
+    const others = isThorough ? [...lately, ...placesOf(await findTargets())] : lately;
+    const places = withOthers(await countOpenLetters(inbox), others);
+    const odd = new Set<string>();
+    const checks = places.flatMap((place) => [
+      async () => {
+        if (await hasOddCopies(place, isThorough, signal)) odd.add(nameOf(place));
+      },
+      () => checkRedrives(place, isThorough, signal),
+    ]);
+    try {
+      await sideBySide('of the checks', checks, { atATime: checksAtATime }, async (check) => {
+        if (!signal.aborted) await check();
+      });
+    } finally {
+      suspects = odd;
+      lately = places.filter((place) => place.dead > 0 || odd.has(nameOf(place)));
+    }
+  };
 }
 
-const pageSize = 200;
-/** What counts do not show (an entry that was deleted by hand, say) is found by looking at each now and again. */
-const thoroughEveryMs = 30_000;
+function placesOf(targets: readonly Target[]): LetterPlace[] {
+  return targets.flatMap(({ group, streams }) => streams.map((stream) => ({ group, stream })));
+}
 
-/** Creates the repair of one mover. */
-export function createRepair(parts: Moving & { readonly streams: StreamObserver }): Repair {
-  const { inbox, mover, streams, observer } = parts;
-  /** Places whose copies differed at the last look: what is just being moved differs for a moment. */
-  const suspects = new Set<string>();
-  const injectedAt = new Map<string, number>();
+/** The places, and those of the others that are not among them, where no letter is open. */
+function withOthers(open: readonly OpenLetters[], others: readonly LetterPlace[]): OpenLetters[] {
+  const none = { dead: 0, copied: 0, uncopied: 0, redriving: 0, uninjected: 0 };
+  const all = [...others.map(({ group, stream }) => ({ group, stream, ...none })), ...open];
+  return [...new Map(all.map((place) => [nameOf(place), place])).values()];
+}
 
-  async function look(group: string): Promise<void> {
-    const released = await releaseHeld(inbox, group);
-    if (released > 0) observer.released(group, released);
-    const places = await countOpenLetters(inbox, group);
-    for (const place of places) await checkCopies(place);
-    if (await needsInjecting(group, places)) {
-      const count = await injectRedriving({ db: inbox, mover }, group);
-      injectedAt.set(group, performance.now());
-      const fresh =
-        places.reduce((sum, { redrivingNotInjected }) => sum + redrivingNotInjected, 0) + released;
-      if (fresh > 0) observer.injected({ group, stream: places[0]?.stream ?? '' }, count);
-    }
-  }
-
-  async function needsInjecting(group: string, places: readonly OpenLetters[]): Promise<boolean> {
-    for (const { stream, redriving, redrivingNotInjected } of places) {
-      if (redriving === 0) continue;
-      if (redrivingNotInjected > 0) return true;
-      if ((await mover.injectedCount({ group, stream })) < redriving) return true;
-      if (performance.now() - (injectedAt.get(group) ?? 0) > thoroughEveryMs) return true;
-    }
-    return false;
-  }
-
-  async function checkCopies(place: OpenLetters): Promise<void> {
-    const key = derivedKeys.deadLetters(place.stream, place.group);
-    const { length } = await streams.stream(key);
-    if (length === place.dead && place.deadWithoutCopy === 0) {
-      suspects.delete(key);
-    } else if (suspects.has(key)) {
-      await compareAll(place, key);
-      suspects.delete(key);
-    } else {
-      suspects.add(key);
-    }
-  }
-
-  /** First what stands in Redis is assigned to its letters, and the rest forgotten; then what is lacking is written. */
-  async function compareAll(place: LetterPlace, key: string): Promise<void> {
-    let from = '-';
-    for (;;) {
-      const page = (await streams.range(key, from, '+', pageSize)).filter(({ id }) => id !== from);
-      const last = page.at(-1);
-      if (last === undefined) break;
-      const found = page.map(({ id, fields }) => ({
-        dlqId: id,
-        eventId: fields.event_id ?? '',
-        replayId: fields.replay_id ?? '',
-        streamId: fields.dlq_original_id ?? '',
-      }));
-      const strangers = await adoptCopies(inbox, place, found);
-      await mover.forget(
-        place,
-        strangers.map(({ dlqId, eventId }) => ({ id: dlqId, eventId })),
-      );
-      from = last.id;
-    }
-    await restoreMissing(place);
-  }
-
-  async function restoreMissing(place: LetterPlace): Promise<void> {
-    let after: DeadLetterRow | null = null;
-    for (;;) {
-      const page: DeadLetterRow[] = await loadDeadLetters(inbox, place, after, pageSize);
-      after = page.at(-1) ?? null;
-      if (after === null) return;
-      const copies = page.map((letter) => ({
-        fields: letter.fields,
-        details: detailsOf(letter),
-        deadLetterId: letter.dlqId ?? undefined,
-      }));
-      const ids = await mover.restore(place, copies);
-      const changed = page.flatMap((letter, index) => {
-        const dlqId = ids[index];
-        return dlqId === undefined || dlqId === letter.dlqId ? [] : [{ ...letter, dlqId }];
-      });
-      await noteCopies(inbox, changed);
-      if (changed.length > 0) observer.restored(place, changed.length);
-    }
-  }
-
-  return { look };
+function nameOf({ stream, group }: LetterPlace): string {
+  return `${stream} ${group}`;
 }

@@ -1,5 +1,6 @@
 import { type BusDatabase, recordActionEvents } from '@event-bus/database';
 import { type Kysely, sql, type Transaction } from 'kysely';
+import { entryEventId } from './open-letters.ts';
 import type { LetterRecord } from './record.ts';
 import type { LetterKey } from './redriving.ts';
 import { inOrder, inStates } from './selection.ts';
@@ -45,7 +46,7 @@ export async function discardLetters(
     from settled s
     where d.consumer_group = s.consumer_group and d.event_id = s.event_id and d.replay_id = s.replay_id
     returning d.consumer_group as "group", d.event_id::text as "eventId", d.replay_id as "replayId", d.stream,
-      coalesce(d.fields->>'event_id', '') as "entryEventId", d.dlq_id as "dlqId"`.execute(trx);
+      ${entryEventId} as "entryEventId", d.dlq_id as "dlqId"`.execute(trx);
   await recordActionEvents(trx, actionId, rows);
   return rows;
 }
@@ -70,7 +71,7 @@ export async function noteForgotten(
 export async function loadUnforgotten(db: Kysely<BusDatabase>, limit: number): Promise<SettledLetter[]> {
   const { rows } = await sql<SettledLetter>`
     select d.consumer_group as "group", d.event_id::text as "eventId", d.replay_id as "replayId", d.stream,
-      coalesce(d.fields->>'event_id', '') as "entryEventId", d.dlq_id as "dlqId"
+      ${entryEventId} as "entryEventId", d.dlq_id as "dlqId"
     from dead_letters d where ${inStates(['discarded'])} and d.dlq_id is not null
     order by ${inOrder} limit ${limit}`.execute(db);
   return rows;

@@ -32,3 +32,8 @@ export interface Letter extends InboxKey {
 
 /** Attempts that a dead letter remembers: the first, and the last ones. */
 export const rememberedAttempts = 20;
+
+/** The text as PostgreSQL can hold it: without a NUL, which a foreign entry or an error may have. */
+export function storable(text: string | undefined): string {
+  return (text ?? '').replaceAll('\0', '\uFFFD').toWellFormed();
+}

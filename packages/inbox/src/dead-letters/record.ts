@@ -41,8 +41,8 @@ export interface LetterRecord {
   readonly resolvedAt: string | null;
 }
 
-/** What a column says of an instant. */
-function iso(column: string): RawBuilder<string> {
+/** What a column of dead_letters `d` says of an instant. */
+export function iso(column: string): RawBuilder<string> {
   return sql`to_char(d.${sql.ref(column)} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 }
 

@@ -1,5 +1,6 @@
 import { type BusDatabase, recordActionEvents } from '@event-bus/database';
 import { sql, type Transaction } from 'kysely';
+import { iso } from './record.ts';
 import type { RedrivingLetter } from './redriving.ts';
 import { byCutOff, type FrozenSelection, fits, inOrder, inStates, waitsBehind } from './selection.ts';
 
@@ -27,8 +28,9 @@ export async function markRedriving(
       where d.consumer_group = c.consumer_group and d.event_id = c.event_id and d.replay_id = c.replay_id
       returning c.n, d.*
     )
-    select d.consumer_group as "group", d.event_id::text as "eventId", d.replay_id as "replayId", d.stream, d.fields,
-      d.inject_id as "injectId", d.dlq_id as "dlqId"
+    select d.consumer_group as "group", d.event_id::text as "eventId", d.replay_id as "replayId",
+      ${iso('occurred_at')} as "occurredAt", d.stream, d.fields,
+      d.dlq_id as "dlqId"
     from marked d order by d.n`.execute(trx);
   await recordActionEvents(trx, actionId, rows);
   return rows;

@@ -1,12 +1,19 @@
-import { loadRedriving, noteInjected, type RedrivingLetter, streamsRedriving } from '@event-bus/inbox';
+import {
+  findFree,
+  loadUninjected,
+  noteInjected,
+  type RedrivingLetter,
+  streamsRedriving,
+} from '@event-bus/inbox';
+import { addableFields } from '@event-bus/transport';
 import type { LetterServers } from './request.ts';
 
 const pageSize = 200;
 
 /**
- * Brings all letters of a group that are to be handled again to its inject streams, in the order of their events, and
- * takes their copies out of the dead letters. What stands there already stays as it is, so this may be repeated at any
- * time: after a kill, and after Redis has lost what was injected. Returns how many are under way.
+ * Brings the letters of a group that are to be handled again to its inject streams, in the order of their events, and
+ * takes their copies out of the dead letters. Those that are known to have been brought there are left alone. May be
+ * repeated at any time: what a kill left unnoted is injected twice, which the inbox absorbs. Returns how many it injected.
  */
 export async function injectRedriving(servers: LetterServers, group: string): Promise<number> {
   let count = 0;
@@ -18,16 +25,17 @@ export async function injectRedriving(servers: LetterServers, group: string): Pr
       .setIsolationLevel('repeatable read')
       .setAccessMode('read only')
       .execute(async (snapshot) => {
-        let cursor: Awaited<ReturnType<typeof loadRedriving>>['cursor'] = null;
+        let cursor: Awaited<ReturnType<typeof loadUninjected>>['cursor'] = null;
         do {
-          const page: Awaited<ReturnType<typeof loadRedriving>> = await loadRedriving(
+          const page: Awaited<ReturnType<typeof loadUninjected>> = await loadUninjected(
             snapshot,
             { group, stream },
             cursor,
             pageSize,
           );
-          await injectLetters(servers, page.letters);
-          count += page.letters.length;
+          const free = await findFree(servers.db, page.letters);
+          await injectLetters(servers, free);
+          count += free.length;
           cursor = page.cursor;
         } while (cursor !== null);
       });
@@ -51,11 +59,14 @@ export async function injectLetters(
   }
 }
 
-function toInjection({ fields, replayId, injectId, dlqId }: RedrivingLetter) {
+function toInjection({ eventId, occurredAt, fields, replayId, dlqId }: RedrivingLetter) {
+  // A foreign entry that is no event got a key when it was given up: without it, it would become another letter when it
+  // fails again, and this one never end.
+  const isEvent = fields.event_id?.toLowerCase() === eventId;
+  const key = isEvent ? {} : { event_id: eventId, occurred_at: occurredAt };
   return {
-    fields,
+    fields: { ...addableFields(fields), ...key },
     replayId,
-    injectId: injectId ?? undefined,
     deadLetterId: dlqId ?? undefined,
   };
 }

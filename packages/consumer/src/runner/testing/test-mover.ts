@@ -1,5 +1,5 @@
 import type { BusDatabase } from '@event-bus/database';
-import { type GiveUpEnd, giveUp, type Letter, loadRedriving, noteInjected } from '@event-bus/inbox';
+import { type GiveUpEnd, giveUp, type Letter, noteInjected } from '@event-bus/inbox';
 import type { EventTransport, GroupRef, PendingEntry } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 
@@ -72,19 +72,31 @@ export function createTestMover(parts: {
     },
     /** Injects what is to be handled again. With `anew`, though it may stand there. */
     async inject(group: string, { anew = false } = {}): Promise<void> {
-      const { letters } = await loadRedriving(db, { group, stream }, null, 10_000);
+      const letters = await db
+        .selectFrom('dead_letters')
+        .select(['event_id', 'replay_id', 'fields', 'inject_id', 'dlq_id'])
+        .where('consumer_group', '=', group)
+        .where('stream', '=', stream)
+        .where('state', '=', 'redriving')
+        .orderBy('position')
+        .execute();
       const ids = await mover.inject(
         { stream, group },
         letters.map((letter) => ({
           fields: letter.fields,
-          replayId: letter.replayId,
-          injectId: anew ? undefined : (letter.injectId ?? undefined),
-          deadLetterId: letter.dlqId ?? undefined,
+          replayId: letter.replay_id,
+          injectId: anew ? undefined : (letter.inject_id ?? undefined),
+          deadLetterId: letter.dlq_id ?? undefined,
         })),
       );
       await noteInjected(
         db,
-        letters.map((letter, index) => ({ ...letter, injectId: ids[index] ?? '' })),
+        letters.map((letter, index) => ({
+          group,
+          eventId: letter.event_id,
+          replayId: letter.replay_id,
+          injectId: ids[index] ?? '',
+        })),
       );
     },
     /** Injects entries as a replay does. */

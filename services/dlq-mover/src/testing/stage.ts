@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
-import { recordHandled, registerInboxGroup } from '@event-bus/inbox';
+import { registerInboxGroup } from '@event-bus/inbox';
 import { type RedisServer, type ServiceProcess, spawnService, startRedis } from '@event-bus/testkit';
 import {
   derivedKeys,
@@ -17,12 +17,8 @@ import {
 import { createRedisTransport } from '@event-bus/transport/redis';
 import type { Redis } from 'ioredis';
 import { sql } from 'kysely';
-
-/** An entry that stands in a stream. */
-export interface TestEntry {
-  readonly id: string;
-  readonly fields: Readonly<Record<string, string>>;
-}
+import { type Account, accountOf, expectBalanced, pendingEvents } from './account.ts';
+import { handleEntry, type TestEntry } from './handle-entry.ts';
 
 /** One group of one stream on servers of its own, movers as processes, and what a runner would do to them. */
 export interface Stage {
@@ -36,25 +32,47 @@ export interface Stage {
   spawn(env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
   /** Adds entries to the place and hands them to a consumer. */
   deliver(count: number, options?: DeliverOptions): Promise<TestEntry[]>;
+  /** Hands so many entries of a place to a consumer. */
+  take(count: number, place: GroupRef, consumer?: string): Promise<TestEntry[]>;
   /** Records that they failed for good, and hands them back, as a runner does. */
   fail(entries: readonly TestEntry[], change?: Partial<FailureRecord>, ref?: GroupRef): Promise<void>;
+  /** Takes an entry out of the stream behind everybody's back, or all up to it: it is nobody's any more. */
+  vanish(entry: TestEntry, how?: 'deleted' | 'trimmed'): Promise<void>;
   /** Lets entries look as if they had been handed out so often, and not been touched for so long. */
   age(entries: readonly TestEntry[], deliveries: number, idleMs: number): Promise<void>;
-  /** Handles an entry as a runner does: the inbox row, then whatever `during` does, the commit, the acknowledgement. */
   handle(entry: TestEntry, during?: () => Promise<void>): Promise<'handled' | 'duplicate'>;
+  /** A process that has an entry in hand, its transaction open, and commits when it gets SIGUSR2. */
+  spawnHandler(entry: TestEntry, idleMs: number): Promise<ServiceProcess>;
   inbox(): Promise<Map<string, string>>;
   letters(): Promise<Map<string, { state: string; kind: string; dlqId: string | null }>>;
   /** Event IDs among the dead letters in Redis, in order. */
   copies(): Promise<string[]>;
+  copiesCount(): Promise<number>;
   pending(): Promise<number>;
+  /** What became of all that was delivered, told from the inbox, the letters, the copies and the pending lists. */
+  account(): Promise<Account>;
+  /** Ends everything, and fails the test unless all that was appended is accounted for. */
   close(): Promise<void>;
 }
+
+type Fields = Readonly<Record<string, string>>;
 
 /** How entries are made and delivered. */
 export interface DeliverOptions {
   readonly consumer?: string;
   readonly ref?: GroupRef;
   readonly fields?: (index: number) => Readonly<Record<string, string>>;
+}
+
+const usualTime = '2026-01-02T03:04:05.678901Z';
+
+/** Whether the books go by its event ID. */
+function isProper({
+  event_id: eventId = '',
+  occurred_at: occurredAt,
+  replay_id: replayId = '',
+}: Fields): boolean {
+  return eventId.length === 36 && occurredAt === usualTime && replayId === '';
 }
 
 const stream = 'events:user';
@@ -74,7 +92,7 @@ export function eventFields(change: Readonly<Record<string, string>> = {}): Reco
     aggregate_id: `u-${position}`,
     tenant_id: 'acme',
     actor_id: 'ann',
-    occurred_at: '2026-01-02T03:04:05.678901Z',
+    occurred_at: usualTime,
     payload: '{"name":"Ann"}',
     ...change,
   };
@@ -87,15 +105,22 @@ export async function createStage(
   {
     onDeadLetter = 'continue',
     register = true,
-  }: { onDeadLetter?: 'continue' | 'hold'; register?: boolean } = {},
+    redis: config = {},
+  }: {
+    readonly onDeadLetter?: 'continue' | 'hold';
+    readonly register?: boolean;
+    /** Directives of its Redis. */
+    readonly redis?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<Stage> {
   const database = await createTestDatabase(postgresUrl);
-  const redis = await startRedis();
+  const redis = await startRedis({ config });
   const client = redis.client();
-  const transport = createRedisTransport({ url: redis.url, commandTimeoutMs: 2_000 });
+  const transport = createRedisTransport({ url: redis.url, commandTimeoutMs: 10_000 });
   const reader = transport.reader();
   const streams = transport.observer();
   const processes: ServiceProcess[] = [];
+  const appended = new Set<string>();
   const ref: GroupRef = { stream, group };
   await sql`insert into topics (name, partitions) values ('user', 1)`.execute(database.db);
   if (register) {
@@ -104,7 +129,7 @@ export async function createStage(
   await reader.ensureGroup(ref, '0');
   await reader.ensureGroup({ ...ref, injected: true }, '0');
 
-  return {
+  const stage: Stage = {
     database,
     redis,
     client,
@@ -114,8 +139,8 @@ export async function createStage(
     ref,
     async spawn(env = {}) {
       const process = await spawnService({
-        entry: join(import.meta.dirname, 'main.ts'),
-        cwd: join(import.meta.dirname, '..', '..', '..'),
+        entry: join(import.meta.dirname, '..', 'main.ts'),
+        cwd: join(import.meta.dirname, '..', '..', '..', '..'),
         env: { DATABASE_URL: database.url, REDIS_URL: redis.url, SWEEP_EVERY: '100ms', ...env },
       });
       processes.push(process);
@@ -130,10 +155,15 @@ export async function createStage(
           pipeline.xadd(placeKey(place), '*', ...Object.entries(one).flat());
         await pipeline.exec();
       }
+      const entries = await stage.take(count, place, consumer);
+      for (const { fields: found } of entries) if (isProper(found)) appended.add(found.event_id ?? '');
+      return entries;
+    },
+    async take(count, place, consumer = 'runner') {
       const entries: TestEntry[] = [];
       while (entries.length < count) {
         const read = await reader.read({ group, consumer, from: [place], count: 1_000, blockMs: 1_000 });
-        entries.push(...read.map(({ id, fields: found }) => ({ id, fields: found })));
+        entries.push(...read.map(({ id, fields }) => ({ id, fields })));
       }
       return entries;
     },
@@ -162,6 +192,16 @@ export async function createStage(
         entries.map(({ id }) => ({ id, deliveries: 1 })),
       );
     },
+    async vanish({ id, fields }, how = 'deleted') {
+      if (how === 'deleted') await client.xdel(stream, id);
+      else
+        await client.xtrim(
+          stream,
+          'MINID',
+          id.replace(/\d+$/, (sequence) => String(Number(sequence) + 1)),
+        );
+      appended.delete(fields.event_id ?? '');
+    },
     async age(entries, deliveries, idleMs) {
       for (let from = 0; from < entries.length; from += 1_000) {
         const ids = entries.slice(from, from + 1_000).map(({ id }) => id);
@@ -179,24 +219,23 @@ export async function createStage(
         );
       }
     },
-    async handle({ id, fields }, during = async () => undefined) {
-      const row = {
-        group,
-        eventId: fields.event_id ?? '',
-        replayId: '',
-        occurredAt: fields.occurred_at ?? '',
-        stream,
-        streamId: id,
-        attempt: 1,
-      };
-      const fresh = await database.db.transaction().execute(async (trx) => {
-        await sql`set transaction deferrable`.execute(trx);
-        const [isFresh] = await recordHandled(trx, [row], { idleMs: 60_000 });
-        await during();
-        return isFresh;
+    handle: (entry, during) =>
+      handleEntry(entry, { db: database.db, reader, ref, ...(during === undefined ? {} : { during }) }),
+    async spawnHandler(entry, idleMs) {
+      const process = await spawnService({
+        entry: new URL('./handler-process.ts', import.meta.url),
+        env: {
+          DATABASE_URL: database.url,
+          REDIS_URL: redis.url,
+          ENTRY: JSON.stringify(entry),
+          GROUP: group,
+          STREAM: stream,
+          IDLE_MS: String(idleMs),
+        },
       });
-      await reader.acknowledge(ref, [{ id, eventId: row.eventId }]);
-      return fresh === true ? 'handled' : 'duplicate';
+      processes.push(process);
+      await process.waitFor(/in hand/);
+      return process;
     },
     async inbox() {
       const rows = await database.db.selectFrom('inbox_events').select(['event_id', 'outcome']).execute();
@@ -212,9 +251,18 @@ export async function createStage(
       );
     },
     async copies() {
-      const entries = await streams.range(derivedKeys.deadLetters(stream, group), '-', '+', 100_000);
-      return entries.map(({ fields }) => fields.event_id ?? '');
+      const key = derivedKeys.deadLetters(stream, group);
+      const ids: string[] = [];
+      let from = '-';
+      for (;;) {
+        const page = await streams.range(key, from, '+', 1_000);
+        const last = page.at(-1);
+        if (last === undefined) return ids;
+        ids.push(...page.map(({ fields }) => fields.event_id ?? ''));
+        from = `(${last.id}`;
+      }
     },
+    copiesCount: () => client.xlen(derivedKeys.deadLetters(stream, group)),
     async pending() {
       const statuses = await streams.groups(stream);
       const status = statuses.find((one) => one.group === group);
@@ -222,11 +270,23 @@ export async function createStage(
       if (names.some(({ name }) => name.startsWith('mover'))) throw new Error('a mover left its name behind');
       return status?.pending ?? 0;
     },
+    async account() {
+      const [inbox, letters, copies, waiting] = await Promise.all([
+        stage.inbox(),
+        stage.letters(),
+        stage.copies(),
+        pendingEvents(streams, ref),
+      ]);
+      return accountOf({ appended, inbox, letters, copies, waiting });
+    },
     async close() {
       await Promise.all(processes.map((process) => process.stop()));
+      const account = await stage.account();
       await transport.close();
       await redis.stop();
       await database.close();
+      expectBalanced(account);
     },
   };
+  return stage;
 }
