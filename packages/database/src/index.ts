@@ -49,5 +49,16 @@ export {
   registerTopics,
   registerUnknownTopics,
 } from './registry.ts';
+export {
+  type ArchivedMark,
+  loadArchivedPositions,
+  loadRetention,
+  loadRetentions,
+  recordArchived,
+  recordTrimmed,
+  type SourceEvent,
+  type SourceRetention,
+  type StreamRetention,
+} from './retention.ts';
 export type { BusDatabase } from './schema.ts';
 export { type PositionRange, type StartPosition, standsBefore } from './start-position.ts';

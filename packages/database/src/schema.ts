@@ -220,6 +220,8 @@ export interface GroupRunnersTable {
 export interface StreamRetentionTable {
   stream: string;
   archived_to: string | null;
+  /** Of the entry `archived_to`; empty if that names none. */
+  archived_event_id: string | null;
   archived_at: Timestamp | null;
   trimmed_to: string | null;
   trimmed_at: Timestamp | null;
