@@ -10,17 +10,12 @@
 -- No command may fail after the first XADD, or a batch would be left in half: arguments are counted first, and
 -- the mark is written once before the entries (its old value), which asks for memory and rights, and once after.
 -- A stream whose last ID is (almost) the highest there is would run out of IDs midway: its first entry is taken back.
+--
+-- include entry-id.lua
 local stream, writers = KEYS[1], KEYS[2]
 local source, expected, must_be_present, count = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 if not count or count < 1 or #ARGV ~= 4 + 14 * count then
   return redis.error_reply('ERR append: expected 14 values per entry')
-end
-
-local function at_most(id, limit)
-  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
-  local limit_ms, limit_seq = string.match(limit, '^(%d+)-(%d+)$')
-  ms, limit_ms = tonumber(ms), tonumber(limit_ms)
-  return ms < limit_ms or (ms == limit_ms and tonumber(seq) <= tonumber(limit_seq))
 end
 
 -- An ID alone proves nothing: after a failover it may have been handed to another event.

@@ -4,15 +4,10 @@
 -- ARGV[1] source   ARGV[2] entry ID and ARGV[3] event ID that are asked about ('' = none)
 --
 -- Replies {mark or '', '1' if the marked entry stands, '1' if the asked one does, '@trimmed' or ''}.
+--
+-- include entry-id.lua
 local stream, writers = KEYS[1], KEYS[2]
 local trimmed = redis.call('HGET', writers, '@trimmed') or ''
-
-local function at_most(id, limit)
-  local ms, seq = string.match(id, '^(%d+)-(%d+)$')
-  local limit_ms, limit_seq = string.match(limit, '^(%d+)-(%d+)$')
-  ms, limit_ms = tonumber(ms), tonumber(limit_ms)
-  return ms < limit_ms or (ms == limit_ms and tonumber(seq) <= tonumber(limit_seq))
-end
 
 local function stands(id, event_id)
   local found = redis.call('XRANGE', stream, id, id)

@@ -42,3 +42,9 @@ export function nextEntryId(lastId: string, nowMs: number): string {
   const [ms, sequence] = parts(lastId);
   return nowMs > ms ? `${nowMs}-0` : `${ms}-${sequence + 1}`;
 }
+
+/** The lowest ID above this one. */
+export function idAfter(id: string): string {
+  const [ms = '0', sequence = '0'] = id.split('-');
+  return BigInt(sequence) < 2n ** 64n - 1n ? `${ms}-${BigInt(sequence) + 1n}` : `${BigInt(ms) + 1n}-0`;
+}

@@ -7,7 +7,7 @@ export function testClosing(open: OpenTransport): void {
   describe('closing', () => {
     it('can be done twice, part by part and as a whole', async () => {
       const { transport, writer, reader, mover, observer } = await setUp(open);
-      const parts = [writer, reader, mover, observer];
+      const parts = [writer, reader, mover, observer, transport.trimmer()];
 
       await Promise.all(parts.map((part) => part.close()));
       await Promise.all(parts.map((part) => part.close()));
@@ -21,14 +21,17 @@ export function testClosing(open: OpenTransport): void {
       transport.reader();
       transport.mover();
       transport.observer();
+      transport.trimmer();
 
       await transport.close();
     });
 
     it('refuses every call afterwards', async () => {
       const { transport, writer, reader, mover, observer, ref, stream, take } = await setUp(open);
+      const trimmer = transport.trimmer();
       await transport.close();
 
+      const anchor = { id: '1-1', eventId: 'a' };
       const calls = [
         writer.append(stream, batch(['a'], null)),
         writer.inspect(stream, 'orders'),
@@ -49,6 +52,11 @@ export function testClosing(open: OpenTransport): void {
         observer.groups(stream),
         observer.follow(stream, '0', 10),
         observer.ping(),
+        writer.restoreTrim(stream, { trimmedTo: null, highestId: '1-1' }),
+        trimmer.bounds(stream, []),
+        trimmer.lastOfSources(stream, { anchor, behind: null, below: '2-0', sources: new Set() }),
+        trimmer.trim(stream, { upTo: '1-1', anchor, groups: [] }),
+        trimmer.ping(),
       ];
 
       for (const call of await Promise.allSettled(calls)) {
@@ -58,6 +66,7 @@ export function testClosing(open: OpenTransport): void {
       expect(() => transport.reader()).toThrow(TransportClosedError);
       expect(() => transport.mover()).toThrow(TransportClosedError);
       expect(() => transport.observer()).toThrow(TransportClosedError);
+      expect(() => transport.trimmer()).toThrow(TransportClosedError);
     });
 
     it('ends a read that waits', async () => {

@@ -15,6 +15,7 @@ import { testReading } from './reading.ts';
 import { testRemovingConsumers } from './removing-consumers.ts';
 import { testRestoring } from './restoring.ts';
 import type { OpenTransport, TransportFeatures } from './setup.ts';
+import { testTrimming } from './trimming.ts';
 
 export type { Backdoor, OpenedTransport, OpenTransport, TransportFeatures } from './setup.ts';
 
@@ -40,6 +41,7 @@ export function testTransport(
     testGivingUp(open);
     testDeadLettering(open);
     testRestoring(open);
+    testTrimming(open);
     testRemovingConsumers(open);
     testClosing(open);
     testObserving(open, features);

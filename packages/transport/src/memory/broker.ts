@@ -6,6 +6,7 @@ import { createMemoryMover } from './mover.ts';
 import { createMemoryObserver } from './observer.ts';
 import { createMemoryReader } from './reader.ts';
 import { addEntry, createState, groupOf, wake, writersOf } from './state.ts';
+import { createMemoryTrimmer } from './trimmer.ts';
 import { createMemoryWriter } from './writer.ts';
 
 /** A broker in this process, with the semantics of Redis Streams. What it holds goes with the process. */
@@ -50,6 +51,7 @@ export function createMemoryBroker(): MemoryBroker {
       reader: () => open(() => createMemoryReader(state)),
       mover: () => open(() => createMemoryMover(state)),
       observer: () => open(() => createMemoryObserver(state)),
+      trimmer: () => open(() => createMemoryTrimmer(state)),
       async close() {
         closed = true;
         await Promise.all([...opened].map((part) => part.close()));

@@ -3,7 +3,7 @@ import { namedFields } from '../entry.ts';
 import { compareEntryIds } from '../entry-id.ts';
 import type { StreamWriter, WriterMark } from '../transport.ts';
 import { openSession } from './session.ts';
-import { addEntry, entryOf, type MemoryState, rangeOf, writersOf } from './state.ts';
+import { addEntry, entryOf, type MemoryState, rangeOf, streamOf, writersOf } from './state.ts';
 
 /** Whether the entry stands in the stream under its event ID, or was trimmed on purpose. */
 function stands(state: MemoryState, stream: string, { entryId, eventId }: WriterMark): boolean {
@@ -51,6 +51,18 @@ export function createMemoryWriter(state: MemoryState): StreamWriter {
     async range(stream, from, to, count) {
       session.assertOpen();
       return rangeOf(state, stream, from, to, count);
+    },
+
+    async restoreTrim(stream, { trimmedTo, highestId }) {
+      session.assertOpen();
+      const known = writersOf(state, stream);
+      const isNews = known.trimmedTo === null || compareEntryIds(trimmedTo ?? '0-0', known.trimmedTo) > 0;
+      if (trimmedTo !== null && isNews) known.trimmedTo = trimmedTo;
+      if (highestId === '0-0') return false;
+      const target = streamOf(state, stream);
+      if (compareEntryIds(highestId, target.lastId) <= 0) return false;
+      target.lastId = highestId;
+      return true;
     },
 
     // The connection never breaks.

@@ -8,3 +8,13 @@ export function parseMark(text: string): WriterMark | null {
   const [entryId, eventId] = text.split(' ');
   return entryId === undefined || eventId === undefined ? null : { entryId, eventId };
 }
+
+/** The marks of all sources in a writers hash. */
+export function marksOf(writers: Readonly<Record<string, string>>): Map<string, WriterMark> {
+  const marks = new Map<string, WriterMark>();
+  for (const [source, text] of Object.entries(writers)) {
+    const mark = source === TRIMMED ? null : parseMark(text);
+    if (mark !== null) marks.set(source, mark);
+  }
+  return marks;
+}

@@ -1,25 +1,16 @@
 import type { Redis } from 'ioredis';
 import { boundedIdleMs } from '../entry-id.ts';
 import { derivedKeys, failurePrefix, placeKey } from '../keys.ts';
-import type { GroupRef, GroupStatus, PendingEntry, StreamObserver, WriterMark } from '../transport.ts';
+import type { GroupRef, GroupStatus, PendingEntry, StreamObserver } from '../transport.ts';
 import type { Connection } from './connection.ts';
 import { pairs, type RawEntry, toEntries } from './entries.ts';
 import { parseFailure } from './failure-records.ts';
-import { parseMark, TRIMMED } from './marks.ts';
+import { marksOf, TRIMMED } from './marks.ts';
 import { isStreamMissing } from './replies.ts';
 import type { RunScript } from './scripts.ts';
 
 type Info = readonly (string | number | null)[];
 type Pending = [id: string, consumer: string, idleMs: number, deliveries: number];
-
-function marksOf(writers: Record<string, string>): Map<string, WriterMark> {
-  const marks = new Map<string, WriterMark>();
-  for (const [source, text] of Object.entries(writers)) {
-    const mark = source === TRIMMED ? null : parseMark(text);
-    if (mark !== null) marks.set(source, mark);
-  }
-  return marks;
-}
 
 /** The read-only side. `follow` blocks `blocking`, so everything else goes through `commands`; it closes both. */
 export function createRedisObserver(

@@ -15,9 +15,13 @@ const NAMES = [
   'given-up',
   'inspect',
   'keep',
+  'last-of-sources',
   'record-failures',
   'release',
   'remove-consumer',
+  'restore-trim',
+  'trim',
+  'trim-bounds',
 ] as const;
 
 /** A script of the `lua` folder. Its head says what it takes and replies. */

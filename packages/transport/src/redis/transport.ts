@@ -5,6 +5,7 @@ import { createRedisMover } from './mover.ts';
 import { createRedisObserver } from './observer.ts';
 import { createRedisReader } from './reader.ts';
 import { loadScripts } from './scripts.ts';
+import { createRedisTrimmer } from './trimmer.ts';
 import { createRedisWriter } from './writer.ts';
 
 /** Where the server is and how patient to be with it. */
@@ -51,6 +52,7 @@ export function createRedisTransport(options: RedisTransportOptions): EventTrans
     reader: () => createRedisReader(open('reader'), open('blocking-reader'), run),
     mover: () => createRedisMover(open('mover'), run),
     observer: () => createRedisObserver(open('observer'), open('follower'), run),
+    trimmer: () => createRedisTrimmer(open('trimmer'), run),
     async close() {
       closed = true;
       await Promise.all([...connections].map((connection) => connection.close()));

@@ -43,6 +43,11 @@ export function createRedisWriter(connection: Connection, run: RunScript): Strea
       return toEntries(await connection.call((redis) => redis.xrange(stream, from, to, 'COUNT', count)));
     },
 
+    async restoreTrim(stream, { trimmedTo, highestId }) {
+      const args = [trimmedTo ?? '', highestId];
+      return (await connection.call((redis) => run<string>(redis, 'restore-trim', keys(stream), args))) === '1';
+    },
+
     onReconnect: (listener) => connection.onReconnect(listener),
 
     async ping() {
