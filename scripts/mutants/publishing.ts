@@ -116,9 +116,9 @@ export const publishingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/publisher/src/reconcile.ts',
-        find: '  let standing = await lastSurvivor(pool, writer, state.newest, found.trimmedTo);\n',
+        find: '  let standing = await lastSurvivor(pool, writer, state.newest, trimmed);\n',
         replace:
-          '  let standing = await lastSurvivor(pool, writer, { ...state.newest, number: -1 }, found.trimmedTo);\n',
+          '  let standing = await lastSurvivor(pool, writer, { ...state.newest, number: -1 }, trimmed);\n',
       },
       {
         file: 'packages/publisher/src/rewrite.ts',

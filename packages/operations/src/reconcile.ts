@@ -50,8 +50,9 @@ export interface ReconcileReport {
 /** Looks, without writing, whether the streams still hold all that the outbox has recorded. */
 export async function surveyStreams({
   pool,
+  busDatabase,
   transport,
-}: Pick<ReconcileOptions, 'pool' | 'transport'>): Promise<StreamSurvey[]> {
+}: Pick<ReconcileOptions, 'pool' | 'busDatabase' | 'transport'>): Promise<StreamSurvey[]> {
   const source = await readSource(pool);
   // Never published: nothing is recorded.
   if (source === null) return [];
@@ -59,7 +60,7 @@ export async function surveyStreams({
   try {
     const surveys: StreamSurvey[] = [];
     for (const newest of await newestBatches(pool))
-      surveys.push(await surveyStream(pool, writer, source, newest));
+      surveys.push(await surveyStream({ pool, busDatabase, writer, source }, newest));
     return surveys;
   } finally {
     await writer.close();

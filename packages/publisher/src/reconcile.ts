@@ -1,3 +1,4 @@
+import { type BusDatabase, loadRetention } from '@event-bus/database';
 import {
   batchesAbove,
   batchesBelow,
@@ -8,10 +9,11 @@ import {
   type RecordedPositions,
 } from '@event-bus/outbox/log';
 import type { Expectation, StreamWriter, WriterState } from '@event-bus/transport';
+import type { Kysely } from 'kysely';
 import type { Pool } from 'pg';
-import { compareIds } from './entry-id.ts';
 import type { Leader } from './leader.ts';
 import { rewrite } from './rewrite.ts';
+import { findTrimmed, isTrimmed, type Trimmed, untrimmed } from './trimmed.ts';
 
 const chunk = 200;
 
@@ -20,20 +22,27 @@ const chunk = 200;
  * recorded batches to the last one that stands. What a server loses is always the end of its history, so everything
  * before that stands, too. About a page of events is
  * written at a time, then the records of their batches move to the new places and keep their numbers: if this is
- * interrupted, the newest batch still does not stand, and the next look begins where this one ended.
+ * interrupted, the newest batch still does not stand, and the next look begins where this one ended. What was trimmed on
+ * purpose counts as standing.
  * @throws StreamChangedError someone else wrote or deleted meanwhile: look again.
  * @throws DeposedError another leader has taken over.
  */
-export async function reconcileStream(leader: Leader, stream: string, found: WriterState): Promise<void> {
+export async function reconcileStream(
+  leader: Leader,
+  stream: string,
+  found: WriterState,
+  trimmed: Trimmed,
+): Promise<void> {
   const { pool, epoch, writer, streams, settings, observer } = leader;
   const state = streams.state(stream);
   if (state.newest === undefined) return;
-  let standing = await lastSurvivor(pool, writer, state.newest, found.trimmedTo);
+  let standing = await lastSurvivor(pool, writer, state.newest, trimmed);
   observer.reconciling(stream, state.newest.number - numberOf(standing));
   let expect: Expectation = { eventId: found.mark?.eventId ?? null, present: found.markPresent };
   let above = numberOf(standing);
   for (;;) {
-    const batches = upTo(settings.pageSize, await batchesAbove(pool, stream, above, chunk));
+    const lost = upTo(settings.pageSize, await batchesAbove(pool, stream, above, chunk));
+    const batches = lost.map((batch) => untrimmed(batch, trimmed));
     const last = batches.at(-1);
     if (last === undefined) break;
     const rewritten = await rewrite(leader, batches, expect, standing?.lastId ?? '-');
@@ -65,6 +74,14 @@ function numberOf(batch: RecordedBatch | undefined): number {
   return batch?.number ?? 0;
 }
 
+/** Where a survey looks. */
+export interface SurveyParts {
+  readonly pool: Pool;
+  readonly busDatabase: Kysely<BusDatabase>;
+  readonly writer: StreamWriter;
+  readonly source: string;
+}
+
 /** What a look at one stream found. */
 export interface StreamSurvey {
   readonly stream: string;
@@ -76,20 +93,20 @@ export interface StreamSurvey {
   readonly lostEvents: number;
 }
 
-/** Looks, without writing, whether a stream still holds all that is recorded of it. */
+/** Looks, without writing, whether a stream still holds all that is recorded of it and was not trimmed. */
 export async function surveyStream(
-  pool: Pool,
-  writer: StreamWriter,
-  source: string,
+  { pool, busDatabase, writer, source }: SurveyParts,
   newest: RecordedBatch,
 ): Promise<StreamSurvey> {
   const { stream } = newest;
   const asked = { entryId: newest.lastId, eventId: newest.lastEventId };
   const found = await writer.inspect(stream, source, asked);
   if (found.askedPresent === true) return { stream, intact: true, lostBatches: 0, lostEvents: 0 };
-  const survivor = await lastSurvivor(pool, writer, newest, found.trimmedTo);
+  const retention = await loadRetention(busDatabase, stream);
+  const trimmed = await findTrimmed(pool, source, stream, retention, found.trimmedTo);
+  const survivor = await lastSurvivor(pool, writer, newest, trimmed);
   const lost = await countAbove(pool, stream, numberOf(survivor));
-  return { stream, intact: false, lostBatches: lost.batches, lostEvents: lost.events };
+  return { stream, intact: lost.batches === 0, lostBatches: lost.batches, lostEvents: lost.events };
 }
 
 /** The newest recorded batch that still stands in its stream; `undefined` if none does. */
@@ -97,12 +114,12 @@ async function lastSurvivor(
   pool: Pool,
   writer: StreamWriter,
   newest: RecordedBatch,
-  trimmedTo: string | null,
+  trimmed: Trimmed,
 ): Promise<RecordedBatch | undefined> {
   let below = newest.number + 1;
   for (;;) {
     const batches = await batchesBelow(pool, newest.stream, below, chunk);
-    const stands = await Promise.all(batches.map((batch) => standsIn(writer, batch, trimmedTo)));
+    const stands = await Promise.all(batches.map((batch) => standsIn(writer, batch, trimmed)));
     const survivor = batches[stands.indexOf(true)];
     if (survivor !== undefined) return survivor;
     const oldest = batches.at(-1);
@@ -111,12 +128,8 @@ async function lastSurvivor(
   }
 }
 
-async function standsIn(
-  writer: StreamWriter,
-  batch: RecordedBatch,
-  trimmedTo: string | null,
-): Promise<boolean> {
-  if (trimmedTo !== null && compareIds(batch.lastId, trimmedTo) <= 0) return true;
+async function standsIn(writer: StreamWriter, batch: RecordedBatch, trimmed: Trimmed): Promise<boolean> {
+  if (isTrimmed(batch, trimmed)) return true;
   const [entry] = await writer.range(batch.stream, batch.lastId, batch.lastId, 1);
   return entry?.fields.event_id === batch.lastEventId;
 }

@@ -11,6 +11,7 @@ import { entriesBetween } from './entries-between.ts';
 import { StreamChangedError } from './errors.ts';
 import type { Leader } from './leader.ts';
 import { reconcileStream } from './reconcile.ts';
+import { findTrimmed, highestId } from './trimmed.ts';
 
 /**
  * Brings batches whose fate is unclear to a known end: when it returns, every part of them is written or parked, and
@@ -103,14 +104,26 @@ async function resume(leader: Leader, stream: string, batches: readonly Batch[])
   return true;
 }
 
-/** Looks at a stream, and writes again what it has lost. */
+/**
+ * Looks at a stream, and writes again what it has lost. Before anything is written to a stream that may have gone back in
+ * time, it is told what it has forgotten: up to where it was trimmed, and which entry IDs are taken.
+ */
 async function makeWhole(leader: Leader, stream: string): Promise<WriterState> {
-  const { writer, settings, streams } = leader;
+  const { pool, writer, settings, streams } = leader;
   const { newest } = streams.state(stream);
   const asked = newest && { entryId: newest.lastId, eventId: newest.lastEventId };
   const found = await writer.inspect(stream, settings.source, asked);
-  if (found.askedPresent !== false) return found;
-  await reconcileStream(leader, stream, found);
+  if (found.askedPresent === true) return found;
+
+  const retention = await streams.retention(stream);
+  await writer.restoreTrim(stream, {
+    trimmedTo: retention?.trimmedTo ?? null,
+    highestId: highestId(newest, retention),
+  });
+  const restored = await writer.inspect(stream, settings.source, asked);
+  if (restored.askedPresent !== false) return restored;
+  const trimmed = await findTrimmed(pool, settings.source, stream, retention, restored.trimmedTo);
+  await reconcileStream(leader, stream, restored, trimmed);
   return writer.inspect(stream, settings.source);
 }
 

@@ -1,8 +1,10 @@
 import {
   type BusDatabase,
+  loadRetention,
   loadTopics,
   type RegisteredTopic,
   registerUnknownTopics,
+  type StreamRetention,
 } from '@event-bus/database';
 import { type LogRow, newestBatches, type RecordedBatch } from '@event-bus/outbox/log';
 import { type Expectation, streamKey } from '@event-bus/transport';
@@ -54,6 +56,11 @@ export class StreamBook {
       this.#states.set(stream, state);
     }
     return state;
+  }
+
+  /** How far a stream is archived and trimmed, as the bus's database says now. */
+  retention(stream: string): Promise<StreamRetention | undefined> {
+    return loadRetention(this.#registry, stream);
   }
 
   /**

@@ -1,7 +1,7 @@
 export { addableFields } from './batch.ts';
 export type { DeadLetterDetails, EntryField, EntryValues, StreamEntry } from './entry.ts';
 export { DEAD_LETTER_FIELDS, ENTRY_FIELDS, namedFields } from './entry.ts';
-export { compareEntryIds, issuedAt } from './entry-id.ts';
+export { compareEntryIds, idAfter, issuedAt } from './entry-id.ts';
 export {
   CommandRejectedError,
   GroupMissingError,

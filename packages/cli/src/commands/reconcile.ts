@@ -41,7 +41,7 @@ export function addReconcile(program: Command, setStatus: SetStatus): void {
         ]);
         const transport = connections.redis(env.REDIS_URL);
         if (dryRun === true) {
-          const found = await surveyStreams({ pool, transport });
+          const found = await surveyStreams({ pool, busDatabase, transport });
           if (json === true) printJson(found);
           else print(describeFound(found));
           if (!isWhole(found)) setStatus(1);

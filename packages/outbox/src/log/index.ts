@@ -10,6 +10,7 @@ export {
   batchesAbove,
   batchesBelow,
   batchesHolding,
+  batchOf,
   countAbove,
   forgetBatch,
   isInLog,

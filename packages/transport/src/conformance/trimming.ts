@@ -93,7 +93,9 @@ export function testTrimming(open: OpenTransport): void {
       const anchor = await entryOf(b);
       const part = { behind: null, below: c, sources: new Set<string>() };
 
-      expect(await trimmer.lastOfSources(stream, { ...part, anchor: { ...anchor, eventId: 'x' } })).toBeNull();
+      expect(
+        await trimmer.lastOfSources(stream, { ...part, anchor: { ...anchor, eventId: 'x' } }),
+      ).toBeNull();
       await backdoor.deleteEntry(stream, b);
       expect(await trimmer.lastOfSources(stream, { ...part, anchor })).toBeNull();
     });

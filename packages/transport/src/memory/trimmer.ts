@@ -45,8 +45,7 @@ export function createMemoryTrimmer(state: MemoryState): StreamTrimmer {
       session.assertOpen();
       if (!isAnchored(stream, anchor)) return null;
       const part = (state.streams.get(stream)?.entries ?? []).filter(
-        ({ id }) =>
-          (behind === null || compareEntryIds(id, behind) > 0) && compareEntryIds(id, below) < 0,
+        ({ id }) => (behind === null || compareEntryIds(id, behind) > 0) && compareEntryIds(id, below) < 0,
       );
       const lastOf = new Map<string, { position: string; eventId: string }>();
       for (const { fields } of part) {

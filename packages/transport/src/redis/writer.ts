@@ -45,7 +45,9 @@ export function createRedisWriter(connection: Connection, run: RunScript): Strea
 
     async restoreTrim(stream, { trimmedTo, highestId }) {
       const args = [trimmedTo ?? '', highestId];
-      return (await connection.call((redis) => run<string>(redis, 'restore-trim', keys(stream), args))) === '1';
+      return (
+        (await connection.call((redis) => run<string>(redis, 'restore-trim', keys(stream), args))) === '1'
+      );
     },
 
     onReconnect: (listener) => connection.onReconnect(listener),

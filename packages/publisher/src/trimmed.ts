@@ -1,0 +1,54 @@
+import type { StreamRetention } from '@event-bus/database';
+import { after, batchOf, type RecordedBatch, type RecordedPositions } from '@event-bus/outbox/log';
+import { compareEntryIds } from '@event-bus/transport';
+import type { Pool } from 'pg';
+
+/** What of an outbox was taken out of a stream on purpose, and is not to be written again. */
+export interface Trimmed {
+  /** Entries up to this one, as the stream itself knows; `null` if it knows of none. */
+  readonly to: string | null;
+  /** All batches up to this number; 0 for none. */
+  readonly through: number;
+  /** Of the batch behind them, the events up to a position; `undefined` if that is whole. */
+  readonly partly: { readonly number: number; readonly position: number } | undefined;
+}
+
+/**
+ * Finds what was trimmed, in terms of batches: the entry IDs of a stream that was rebuilt are others, its events are the
+ * same. If the outbox has no record of the event that was trimmed last, only the stream tells.
+ */
+export async function findTrimmed(
+  pool: Pool,
+  source: string,
+  stream: string,
+  retention: StreamRetention | undefined,
+  to: string | null,
+): Promise<Trimmed> {
+  const last = retention?.sources.get(source)?.trimmed ?? null;
+  const found = last === null ? undefined : await batchOf(pool, stream, last);
+  if (last === null || found === undefined) return { to, through: 0, partly: undefined };
+  const { number, lastPosition } = found;
+  return last.position === lastPosition
+    ? { to, through: number, partly: undefined }
+    : { to, through: number - 1, partly: { number, position: last.position } };
+}
+
+/** Whether nothing of a batch is to be in the stream any more. */
+export function isTrimmed({ number, lastId }: RecordedBatch, { to, through }: Trimmed): boolean {
+  return number <= through || (to !== null && compareEntryIds(lastId, to) <= 0);
+}
+
+/** The batch without what was trimmed of it. */
+export function untrimmed(batch: RecordedPositions, { partly }: Trimmed): RecordedPositions {
+  if (batch.number !== partly?.number) return batch;
+  return { ...batch, positions: after(partly.position, batch.positions) };
+}
+
+/** The highest entry ID that a stream is known to have handed out; `0-0` if none is. */
+export function highestId(newest: RecordedBatch | undefined, retention: StreamRetention | undefined): string {
+  const known = [newest?.lastId, retention?.archived?.entryId, retention?.trimmedTo];
+  return known.reduce<string>(
+    (highest, id) => (id != null && compareEntryIds(id, highest) > 0 ? id : highest),
+    '0-0',
+  );
+}
