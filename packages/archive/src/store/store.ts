@@ -25,6 +25,8 @@ export interface PutOptions {
   readonly replace?: boolean;
   /** Locks the object from its first instant. Only where the store's capabilities have `objectLock`. */
   readonly retention?: Retention;
+  /** What tools of the store show beside an object: short names and values in ASCII. Not every store keeps it. */
+  readonly metadata?: Readonly<Record<string, string>>;
 }
 
 /** Part of an object: from byte `start` up to, not including, byte `end`. */

@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { ContentMismatchError, StoreUnavailableError } from '../../errors.ts';
 import { checked, inPieces, isContent } from '../content.ts';
-import type { Content, PutOptions, Retention } from '../store.ts';
+import type { Content, PutOptions } from '../store.ts';
 import type { S3Connection } from './connection.ts';
 import { answered, isGarbled } from './failures.ts';
 import { getObject, headObject } from './get.ts';
@@ -90,11 +90,12 @@ function base64(hex: string): string {
 }
 
 /** No Content-Encoding: HTTP clients would take the compression off, and the bytes would not be the object's. */
-function properties(connection: S3Connection, key: string, retention: Retention | undefined) {
+function properties(connection: S3Connection, key: string, { retention, metadata }: PutOptions) {
   return {
     Bucket: connection.bucket,
     Key: connection.prefix + key,
     ContentType: key.endsWith('.gz') ? 'application/gzip' : 'application/octet-stream',
+    ...(metadata === undefined ? {} : { Metadata: { ...metadata } }),
     ...(retention === undefined
       ? {}
       : {
@@ -116,7 +117,7 @@ async function writeWhole(
 ): Promise<void> {
   const Body = Buffer.concat(await Array.fromAsync(checked(content, { location: connection.location, key })));
   const command = new PutObjectCommand({
-    ...properties(connection, key, options.retention),
+    ...properties(connection, key, options),
     ...condition(options),
     Body,
     ChecksumSHA256: base64(content.sha256),
@@ -132,7 +133,7 @@ async function writeInParts(
   options: PutOptions,
 ): Promise<void> {
   const { location } = connection;
-  const { Bucket, Key, ...rest } = properties(connection, key, options.retention);
+  const { Bucket, Key, ...rest } = properties(connection, key, options);
   const begun = await connection.call((client, sending) =>
     client.send(
       new CreateMultipartUploadCommand({ Bucket, Key, ...rest, ChecksumAlgorithm: 'SHA256' }),

@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import {
   GetBucketLifecycleConfigurationCommand,
+  HeadObjectCommand,
   type LifecycleRule,
   PutBucketLifecycleConfigurationCommand,
   S3Client,
@@ -48,6 +49,25 @@ describe('an S3 store', () => {
     expect(await keysOf(below.list({ prefix: '' }))).toEqual(['k']);
     await below.delete(['k']);
     expect(await keysOf(store.list({ prefix: '' }))).toEqual(['ab/k']);
+  });
+
+  test.each([
+    ['whole', 10],
+    ['in parts', 9 * 1024 * 1024],
+  ])('shows beside an object that was put %s what was said of it', async (_, bytes) => {
+    const { store, options } = await openS3();
+    const client = new S3Client({
+      endpoint: options.endpoint ?? '',
+      forcePathStyle: true,
+      region: 'us-east-1',
+    });
+    onTestFinished(() => client.destroy());
+
+    await store.put('k', textContent('x'.repeat(bytes)), { metadata: { count: '3', 'first-id': '1-0' } });
+
+    const key = { Bucket: options.bucket, Key: `${options.prefix}/k` };
+    const { Metadata } = await client.send(new HeadObjectCommand(key));
+    expect(Metadata).toEqual({ count: '3', 'first-id': '1-0' });
   });
 
   test('names the bucket in the host name where that is wanted', async () => {
