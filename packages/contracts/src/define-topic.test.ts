@@ -11,7 +11,7 @@ describe('defineTopic', () => {
     expect(topic).toEqual({
       name: 'invoice',
       partitions: 1,
-      retention: { hotMs: 7 * day, coldMs: 90 * day, compliance: false },
+      retention: { hotMs: 7 * day, hotBytes: null, coldMs: 90 * day, compliance: false },
     });
   });
 
@@ -45,6 +45,11 @@ describe('defineTopic', () => {
     expect(() => defineTopic('invoice', { retention: { hot: hot as DurationText } })).toThrow(
       `retention.hot must be a duration such as "12h" or "7d", not "${hot}"`,
     );
+  });
+
+  test.each([0, -1, 1.5, Number.NaN])('refuses a stream of %j bytes', (hotBytes) => {
+    expect(() => defineTopic('invoice', { retention: { hotBytes } })).toThrow('a whole number of bytes');
+    expect(defineTopic('invoice', { retention: { hotBytes: 1024 } }).retention.hotBytes).toBe(1024);
   });
 
   test('refuses an archive that forgets sooner than the stream', () => {

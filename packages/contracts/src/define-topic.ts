@@ -14,6 +14,8 @@ export interface Topic<Name extends string = string> {
 /** How long events stay in the stream (hot) and in the archive (cold, counted from the event as well). */
 export interface TopicRetention {
   readonly hotMs: number;
+  /** The memory that the stream may take up; what is older goes sooner then. `null` for no such limit. */
+  readonly hotBytes: number | null;
   readonly coldMs: number;
   /** Marks history that must be kept for auditors; raises the default of `cold` to a year. */
   readonly compliance: boolean;
@@ -26,6 +28,8 @@ export interface TopicOptions {
   readonly retention?: {
     /** Default `7d`. */
     readonly hot?: DurationText;
+    /** The memory, in bytes, that each stream of the topic may take up: what is older goes before `hot` then. */
+    readonly hotBytes?: number;
     /** Default `90d`, or `365d` if `compliance` is set. */
     readonly cold?: DurationText;
     readonly compliance?: boolean;
@@ -44,7 +48,7 @@ export function defineTopic<const Name extends string>(name: Name, options: Topi
   assertName('topic name', name);
   const {
     partitions = 1,
-    retention: { hot = '7d', compliance = false, cold = compliance ? '365d' : '90d' } = {},
+    retention: { hot = '7d', hotBytes = null, compliance = false, cold = compliance ? '365d' : '90d' } = {},
   } = options;
   if (!Number.isInteger(partitions) || partitions < 1 || partitions > maxPartitions) {
     throw new ContractDefinitionError(
@@ -58,7 +62,16 @@ export function defineTopic<const Name extends string>(name: Name, options: Topi
       `topic ${name}: retention.cold (${cold}) is shorter than retention.hot (${hot}); the archive must outlast the stream`,
     );
   }
-  return Object.freeze({ name, partitions, retention: Object.freeze({ hotMs, coldMs, compliance }) });
+  if (hotBytes !== null && !(Number.isSafeInteger(hotBytes) && hotBytes > 0)) {
+    throw new ContractDefinitionError(
+      `topic ${name}: retention.hotBytes must be a whole number of bytes, not ${hotBytes}`,
+    );
+  }
+  return Object.freeze({
+    name,
+    partitions,
+    retention: Object.freeze({ hotMs, hotBytes, coldMs, compliance }),
+  });
 }
 
 function parseDuration(topic: string, field: string, text: string): number {
