@@ -5,8 +5,9 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parse } from 'yaml';
 import {
   createTemporaryFolder,
@@ -127,7 +128,9 @@ try {
   const redis = await startRedis();
   undo.unshift(() => redis.stop());
   const { url } = await postgres.createDatabase('event_bus');
-  const servers = { DATABASE_URL: url, REDIS_URL: redis.url };
+  const archive = join(folder.path, 'archive');
+  mkdirSync(archive);
+  const servers = { DATABASE_URL: url, REDIS_URL: redis.url, ARCHIVE_URL: pathToFileURL(archive).href };
 
   const build = createBuilder({
     context: root,

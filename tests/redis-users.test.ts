@@ -158,6 +158,20 @@ describe('the users of Redis', () => {
     expect(figures.maxMemoryBytes).toBe(1024 ** 3);
   }
 
+  async function archive(transport: EventTransport): Promise<void> {
+    const [trimmer, observer] = [transport.trimmer(), transport.observer()];
+    await trimmer.ping();
+    await observer.figures();
+    await observer.stream('events:none');
+    const [first, second] = await observer.range(stream, '-', '+', 10);
+    const anchor = { id: second?.id ?? '', eventId: second?.fields.event_id ?? '' };
+    const { anchored } = await trimmer.bounds(stream, [ref.group], anchor);
+    await trimmer.lastOfSources(stream, { anchor, behind: null, below: anchor.id, sources: new Set() });
+    const trimmed = await trimmer.trim(stream, { upTo: first?.id ?? '', anchor, groups: [] });
+
+    expect([anchored, trimmed]).toEqual([true, { outcome: 'trimmed', removed: 1 }]);
+  }
+
   async function operate(transport: EventTransport): Promise<void> {
     const [mover, observer, reader] = [transport.mover(), transport.observer(), transport.reader()];
     await observer.stream(stream);
@@ -166,6 +180,7 @@ describe('the users of Redis', () => {
     await observer.pending(ref, null, 10);
     await observer.newest(stream, 10);
     await observer.follow(stream, '0', 10);
+    await transport.trimmer().bounds(stream, [ref.group]);
     await observer.server();
     await reader.failures(ref, ['1-1']);
     await transport.writer().inspect(stream, 'test');
@@ -181,6 +196,7 @@ describe('the users of Redis', () => {
       ['runner', handle],
       ['mover', move],
       ['monitor', watch],
+      ['archiver', archive],
     ] as const) {
       const { sent, granted } = await rightsUsed(user, work);
 
@@ -197,6 +213,9 @@ describe('the users of Redis', () => {
     ['mover', ['HSET', '{events:user}:writers', 'a', 'b']],
     ['mover', ['XTRIM', stream, 'MAXLEN', '0']],
     ['mover', ['XADD', 'session:1', '*', 'a', 'b']],
+    ['archiver', ['XDEL', stream, '1-1']],
+    ['jobs', ['XLEN', stream]],
+    ['jobs', ['FLUSHALL']],
     ['monitor', ['XDEL', stream, '1-1']],
     ['monitor', ['EVAL', "return redis.call('XADD', KEYS[1], '*', 'a', 'b')", '1', stream]],
     ['operator', ['CONFIG', 'GET', '*']],

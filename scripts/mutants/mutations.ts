@@ -6,6 +6,7 @@ import { deadLetterMutations } from './dead-letters.ts';
 import { movingMutations } from './moving.ts';
 import type { Mutation } from './mutation.ts';
 import { publishingMutations } from './publishing.ts';
+import { retainingMutations } from './retaining.ts';
 
 /** Every cure that can be taken out. */
 export const mutations: readonly Mutation[] = [
@@ -16,4 +17,5 @@ export const mutations: readonly Mutation[] = [
   ...deadLetterMutations,
   ...archivingMutations,
   ...accountingMutations,
+  ...retainingMutations,
 ];

@@ -55,7 +55,12 @@ export {
   type StreamSurvey,
   surveyStreams,
 } from './reconcile.ts';
+export { retentionConfig } from './retention/overrides.ts';
+export { createPolicies, type PolicyOf, type RetentionOverrides } from './retention/policy.ts';
+export { type RetentionParts, type RetentionView, retentionStatus } from './retention/status.ts';
+export { type TrimTerm, trimTerms } from './retention/terms.ts';
+export { windowFrom } from './retention/window.ts';
 export { type RetryOutcome, requestRetry } from './retry.ts';
 export { listStreams, type StreamView, type StreamWriterView } from './streams.ts';
-export { streamsOfGroup, streamsOfTopics } from './topology.ts';
+export { registeredStreams, streamsOfGroup, streamsOfTopics } from './topology.ts';
 export { waitForEvent } from './wait-for-event.ts';

@@ -58,6 +58,7 @@ export const operationNames = {
   process: 'process',
   acknowledge: 'acknowledge',
   deadLetter: 'dead-letter',
+  archive: 'archive',
 } as const;
 
 /** The name of a span: the operation and what it is done to, such as `process events:user`. */
@@ -113,6 +114,26 @@ export const metricNames = {
   restoredDeadLetters: 'bus.dead_letters.restored',
   /** Histogram, s: one look through all pending lists. */
   dlqSweepDuration: 'bus.dead_letters.sweep_duration',
+  /** Counter: entries that were written to the archive and verified. */
+  archivedEntries: 'bus.archive.entries',
+  /** Counter, By: the objects with them, compressed. */
+  archivedBytes: 'bus.archive.size',
+  /** Counter: these objects. */
+  archivedObjects: 'bus.archive.objects',
+  /** Counter: objects that were deleted because they are past their policy. */
+  expiredObjects: 'bus.archive.expired_objects',
+  /** Counter: entries that were trimmed from a stream. */
+  trimmedEntries: 'bus.retention.trimmed',
+  /** Counter: sweeps of a stream that failed, by the kind of error. */
+  retentionErrors: 'bus.retention.errors',
+  /** Histogram, s: one sweep of one stream. */
+  retentionSweepDuration: 'bus.retention.sweep_duration',
+  /** Gauge, s: age of the oldest entry of a stream that is not in the archive. */
+  archiveLag: 'bus.archive.lag_seconds',
+  /** Gauge, s: for how long a group has kept entries that would be trimmed otherwise; absent if it keeps none. */
+  trimBlocked: 'bus.retention.blocked_seconds',
+  /** Gauge: 1 while Redis uses more of its memory than the threshold. */
+  memoryAlarm: 'bus.retention.memory_alarm',
 } as const;
 
 /**

@@ -1,0 +1,108 @@
+import type { Mutation } from './mutation.ts';
+
+const script = 'packages/transport/lua/trim.lua';
+const conformance = ['packages/transport/src/redis/redis.int.test.ts'];
+const publisher = ['packages/publisher/src/trimmed.int.test.ts'];
+const sweeps = ['services/retention-archiver/src/archiver.int.test.ts'];
+
+/** What keeps a trim from taking what somebody needs, and a publisher from taking it for loss. */
+export const retainingMutations: readonly Mutation[] = [
+  {
+    name: 'trim-past-pending',
+    harm: 'a trim takes out entries that a group has not acknowledged',
+    edits: [
+      {
+        file: script,
+        find: 'if oldest and at_most(oldest[1], up_to) then',
+        replace: 'if false then',
+      },
+    ],
+    tests: conformance,
+    only: 'takes out nothing while a group',
+  },
+  {
+    name: 'trim-without-group',
+    harm: 'a group that is not there does not hold back a trim',
+    edits: [
+      {
+        file: script,
+        find: 'if not delivered[group] or not at_most(up_to, delivered[group]) then',
+        replace: 'if delivered[group] and not at_most(up_to, delivered[group]) then',
+      },
+    ],
+    tests: conformance,
+    only: 'takes out nothing while a group',
+  },
+  {
+    name: 'trim-without-anchor',
+    harm: 'a trim takes out what stands under the IDs of what was archived',
+    edits: [
+      {
+        file: script,
+        find: 'and is_anchored(stream, ARGV[3], ARGV[4])) then',
+        replace: ') then',
+      },
+    ],
+    tests: conformance,
+    only: 'that is not archived',
+  },
+  {
+    name: 'trim-takes-marks',
+    harm: 'the entry by which a publisher recognises the stream is trimmed',
+    edits: [{ file: script, find: 'if id and at_most(id, up_to) then', replace: 'if false then' }],
+    tests: conformance,
+    only: 'what each source wrote last',
+  },
+  {
+    name: 'trimmed-published-again',
+    harm: 'a Redis that lost everything gets back what was trimmed',
+    edits: [
+      {
+        file: 'packages/publisher/src/recovery.ts',
+        find: 'const retention = await streams.retention(stream);',
+        replace: "const retention = await streams.retention('another');",
+      },
+    ],
+    tests: publisher,
+    only: 'and nothing else',
+  },
+  {
+    name: 'straddling-batch-whole',
+    harm: 'a batch of which a part was trimmed is written again from its beginning',
+    edits: [
+      {
+        file: 'packages/publisher/src/reconcile.ts',
+        find: 'const batches = lost.map((batch) => untrimmed(batch, trimmed));',
+        replace: 'const batches = lost;',
+      },
+    ],
+    tests: publisher,
+    only: 'in the middle of a batch',
+  },
+  {
+    name: 'entry-ids-reused',
+    harm: 'after a loss a clock that was set back hands out the entry IDs of what is archived',
+    edits: [
+      {
+        file: 'packages/transport/lua/restore-trim.lua',
+        find: "if highest == '0-0' then return '0' end",
+        replace: "if highest ~= '' then return '0' end",
+      },
+    ],
+    tests: publisher,
+    only: 'handed out twice',
+  },
+  {
+    name: 'archived-by-id-alone',
+    harm: 'what stands under the ID of an archived entry passes for it',
+    edits: [
+      {
+        file: 'packages/transport/lua/include/anchor.lua',
+        find: 'return entry ~= nil and is_of_event(entry[2], event_id)',
+        replace: "return entry ~= nil and (event_id ~= '' or is_of_event(entry[2], event_id))",
+      },
+    ],
+    tests: sweeps,
+    only: 'hands out the IDs of archived entries',
+  },
+];

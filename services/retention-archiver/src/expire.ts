@@ -1,0 +1,58 @@
+import { type ArchiveStore, deleteExpired, setExpiryRules } from '@event-bus/archive';
+import type { BusDatabase } from '@event-bus/database';
+import { type PolicyOf, registeredStreams } from '@event-bus/operations';
+import type { Kysely } from 'kysely';
+import type { ArchiverObserver } from './observer.ts';
+
+/** What expiry works with. */
+export interface ExpiryParts {
+  readonly bus: Kysely<BusDatabase>;
+  readonly store: ArchiveStore;
+  readonly policyOf: PolicyOf;
+  readonly observer: ArchiverObserver;
+}
+
+const DAY_MS = 86_400_000;
+/** The store's own rules delete in no order: they come so much later, for the case that nobody else does. */
+const RULE_DELAY_DAYS = 7;
+/** No upload takes so long: what has not been finished by then never will be. */
+const UPLOAD_PATIENCE_MS = DAY_MS;
+
+/**
+ * Creates the expiry of one process: it deletes what is past the policy of its topic, oldest first, of streams that are
+ * registered and of no others, and has the store do the same some days later by rules of its own, where it has such.
+ */
+export function createExpiry({
+  bus,
+  store,
+  policyOf,
+  observer,
+}: ExpiryParts): (signal: AbortSignal) => Promise<void> {
+  let rulesSet = '';
+  return async (signal) => {
+    const streams = [...(await registeredStreams(bus))].map(([stream, topic]) => ({
+      stream,
+      coldMs: policyOf(topic).coldMs,
+    }));
+    const rules = streams.map(({ stream, coldMs }) => ({
+      stream,
+      days: Math.ceil(coldMs / DAY_MS) + RULE_DELAY_DAYS,
+    }));
+    const asText = JSON.stringify(rules);
+    if (asText !== rulesSet && rules.length > 0) {
+      await setExpiryRules(store, rules);
+      rulesSet = asText;
+    }
+    for (const { stream, coldMs } of streams) {
+      if (signal.aborted) return;
+      try {
+        for await (const deleted of deleteExpired(store, { stream, before: new Date(Date.now() - coldMs) })) {
+          observer.expired(stream, deleted.objects, deleted.bytes);
+        }
+      } catch (error) {
+        observer.failed(stream, error);
+      }
+    }
+    await store.removeLeftovers(new Date(Date.now() - UPLOAD_PATIENCE_MS));
+  };
+}

@@ -1,0 +1,91 @@
+import { openArchiveStore } from '@event-bus/archive';
+import { ConfigError } from '@event-bus/config';
+import { platformCatalog } from '@event-bus/contracts';
+import { assertSchemaIsCurrent, createDatabase, createPool, loadRetentions } from '@event-bus/database';
+import { createPolicies } from '@event-bus/operations';
+import { pollLoop, runService } from '@event-bus/service';
+import { createRedisTransport } from '@event-bus/transport/redis';
+import { config } from './config.ts';
+import { createExpiry } from './expire.ts';
+import { createJobs } from './jobs.ts';
+import { createArchiverObserver } from './observer.ts';
+import { createSweeper } from './sweeper.ts';
+import { createWatch } from './watch.ts';
+
+await runService({
+  name: 'retention-archiver',
+  config,
+  setup: async ({ config, logger, scope, waitFor }) => {
+    const policyOf = policies(config.RETENTION);
+    const bus = createDatabase(
+      createPool({ url: config.BUS_DATABASE_URL.reveal(), applicationName: 'retention-archiver', max: 5 }),
+    );
+    scope.defer(() => bus.destroy());
+    const store = scope.use(openArchiveStore(config));
+    const transport = scope.use(createRedisTransport({ url: config.REDIS_URL.reveal() }));
+    const [streams, trimmer] = [transport.observer(), transport.trimmer()];
+
+    await waitFor('bus-postgres', () => assertSchemaIsCurrent(bus));
+    const observer = createArchiverObserver(logger);
+    const watch = createWatch({
+      bus,
+      observer: streams,
+      trimmer,
+      policyOf,
+      logger,
+      memoryAlarm: config.MEMORY_ALARM,
+    });
+    const jobs = createJobs({
+      redisUrl: config.JOBS_REDIS_URL.reveal(),
+      bus,
+      logger,
+      sweep: createSweeper({
+        bus,
+        store,
+        streams,
+        trimmer,
+        observer,
+        policyOf,
+        archiveAfterMs: config.ARCHIVE_AFTER,
+        maxObjectBytes: config.ARCHIVE_OBJECT_BYTES,
+        lock: config.ARCHIVE_LOCK,
+      }),
+      expire: createExpiry({ bus, store, policyOf, observer }),
+      sweepEveryMs: config.ARCHIVE_EVERY,
+      expireEveryMs: config.EXPIRE_EVERY,
+      concurrency: config.ARCHIVE_CONCURRENCY,
+    });
+    return {
+      components: [
+        jobs,
+        {
+          name: 'watch',
+          run: ({ drain }) =>
+            pollLoop({
+              intervalMs: config.WATCH_EVERY,
+              signal: drain,
+              run: () => watch.look(),
+              onError: (error) => {
+                watch.forget();
+                logger.warn({ err: error }, 'the streams could not be looked at');
+              },
+            }),
+        },
+      ],
+      checks: [
+        { name: 'bus-postgres', check: async () => void (await loadRetentions(bus)) },
+        { name: 'redis', check: () => streams.ping() },
+        { name: 'archive', check: () => store.ping() },
+      ],
+    };
+  },
+});
+
+function policies(overrides: Parameters<typeof createPolicies>[1]) {
+  try {
+    return createPolicies(platformCatalog.topics, overrides);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ConfigError([{ variable: 'RETENTION', problem: error.message }]);
+  }
+}

@@ -1,0 +1,83 @@
+import type { WrittenObject } from '@event-bus/archive';
+import { type Logger, meter } from '@event-bus/telemetry';
+import { attributeNames as attribute, messagingSystem, metricNames } from '@event-bus/telemetry/names';
+
+/** Told of what an archiver does. */
+export interface ArchiverObserver {
+  /** An object is verified and recorded. */
+  archived(stream: string, object: WrittenObject): void;
+  /** Objects that nobody had recorded are taken over, up to this entry. */
+  adopted(stream: string, upTo: string): void;
+  /** The stream lacks what is archived last, and is archived anew from `from`. */
+  wentBack(stream: string, archivedTo: string, from: string): void;
+  trimmed(stream: string, entries: number, upTo: string): void;
+  expired(stream: string, objects: number, bytes: number): void;
+  swept(stream: string, durationMs: number): void;
+  /** Something went wrong; the next sweep goes on. */
+  failed(stream: string, error: unknown): void;
+  recovered(stream: string): void;
+}
+
+/** Creates the observer of one archiver. */
+export function createArchiverObserver(logger: Logger): ArchiverObserver {
+  const instruments = meter();
+  const counter = (name: string, description: string) => instruments.createCounter(name, { description });
+  const objects = counter(metricNames.archivedObjects, 'Objects that were written and verified');
+  const entries = counter(metricNames.archivedEntries, 'Entries in them');
+  const size = instruments.createCounter(metricNames.archivedBytes, {
+    unit: 'By',
+    description: 'Their size',
+  });
+  const expired = counter(metricNames.expiredObjects, 'Objects that were deleted past their policy');
+  const trimmed = counter(metricNames.trimmedEntries, 'Entries that were trimmed from a stream');
+  const errors = counter(metricNames.retentionErrors, 'Sweeps that failed');
+  const duration = instruments.createHistogram(metricNames.retentionSweepDuration, {
+    unit: 's',
+    description: 'One sweep of one stream',
+  });
+  const failing = new Map<string, string>();
+  const of = (stream: string) => ({
+    [attribute.messagingSystem]: messagingSystem,
+    [attribute.destinationName]: stream,
+  });
+
+  return {
+    archived(stream, { key, description, sizeBytes }) {
+      objects.add(1, of(stream));
+      entries.add(description.count, of(stream));
+      size.add(sizeBytes, of(stream));
+      const { count, firstId, lastId } = description;
+      logger.info({ stream, key, count, firstId, lastId, sizeBytes }, 'archived');
+    },
+    adopted: (stream, upTo) =>
+      logger.info(
+        { stream, upTo },
+        'objects that nobody had recorded are in the archive and count from now on',
+      ),
+    wentBack: (stream, archivedTo, from) =>
+      logger.warn(
+        { stream, archivedTo, from },
+        'the stream went back in time behind what is archived: what stands there now is archived anew',
+      ),
+    trimmed(stream, count, upTo) {
+      trimmed.add(count, of(stream));
+      if (count > 0) logger.info({ stream, count, upTo }, 'trimmed');
+    },
+    expired(stream, count, bytes) {
+      expired.add(count, of(stream));
+      logger.info({ stream, objects: count, bytes }, 'deleted from the archive what is past its policy');
+    },
+    swept: (stream, durationMs) => duration.record(durationMs / 1_000, of(stream)),
+    failed(stream, error) {
+      const name = error instanceof Error ? error.name : 'unknown';
+      errors.add(1, { ...of(stream), [attribute.errorType]: name });
+      // Once, until it is over: an archive that is away fails every sweep of every stream.
+      if (failing.get(stream) !== name)
+        logger.error({ stream, err: error }, 'a sweep failed; the next one goes on');
+      failing.set(stream, name);
+    },
+    recovered(stream) {
+      if (failing.delete(stream)) logger.info({ stream }, 'sweeps go through again');
+    },
+  };
+}

@@ -1,0 +1,103 @@
+import { join } from 'node:path';
+import { eventually, type ServiceProcess, spawnService } from '@event-bus/testkit';
+import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { createStage, type Stage, stream } from './testing.ts';
+
+let stage: Stage;
+
+beforeEach(async () => {
+  stage = await createStage(inject('postgresUrl'), { objectLock: true });
+});
+
+afterEach(() => stage.close());
+
+const quick = { ARCHIVE_EVERY: '200ms', EXPIRE_EVERY: '300ms', WATCH_EVERY: '200ms' };
+const day = 86_400_000;
+
+/** Entries of past days, as a source wrote them. */
+async function write(daysAgo: readonly number[]): Promise<void> {
+  let last = '';
+  for (const [n, days] of daysAgo.entries()) {
+    const fields = ['event_id', `e${n}`, 'source', 's', 'position', String(n + 1), 'payload', '{}'];
+    last = `${await stage.client.xadd(stream, `${Date.now() - days * day}-0`, ...fields)} e${n}`;
+  }
+  await stage.client.hset(`{${stream}}:writers`, 's', last);
+}
+
+async function metrics(process: ServiceProcess): Promise<string> {
+  const port = /"port":(\d+)/.exec(process.output())?.[1];
+  return (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+}
+
+test('the service archives, trims, expires and tells how things stand', async () => {
+  await stage.client.config('SET', 'maxmemory', '1gb');
+  await stage.join('mail');
+  await write([40, 30, 20, 10, 0]);
+  await stage.settle('mail', 3);
+  const archiver = await stage.spawn('retention-archiver', {
+    ...quick,
+    RETENTION: '*.cold=25d',
+    MEMORY_ALARM: '0.0005',
+  });
+
+  await eventually(async () => (await stage.client.xlen(stream)) === 2);
+  await eventually(async () => stage.s3.keys('archive').length === 2);
+
+  const text = await eventually(async () => {
+    const found = await metrics(archiver);
+    return /bus_retention_memory_alarm\{[^}]*\} 1/.test(found) && found;
+  });
+  expect(text).toMatch(/bus_retention_blocked_seconds\{[^}]*group_name="mail"[^}]*\} 2\d{5}/);
+  expect(text).toMatch(/bus_archive_entries_total\{[^}]*events:user"[^}]*\} 4/);
+  expect(text).toMatch(/bus_archive_expired_objects_total\{[^}]*events:user"[^}]*\} 2/);
+  expect(archiver.output()).toContain('Redis runs short of memory');
+  const { lifecycle } = await stage.store.capabilities();
+  expect(await lifecycle?.rules()).toMatchObject([{ prefix: 'stream=events%3Auser/', days: 32 }]);
+});
+
+test('jobs that Redis has lost are planned again', async () => {
+  await stage.spawn('retention-archiver', quick);
+  await eventually(async () => (await stage.client.keys('{event-bus:retention}*')).length > 2);
+  await stage.client.flushall();
+
+  stage.startPublisher();
+  await write([8, 0]);
+
+  await eventually(async () => (await stage.client.xlen(stream)) === 1, { timeoutMs: 30_000 });
+  expect(stage.s3.keys('archive')).toHaveLength(1);
+});
+
+test('objects of a topic that must be kept are locked for as long', async () => {
+  await write([2, 1]);
+  const compliance = { coldMs: 365 * day, compliance: true };
+  await stage.sweep({ hotMs: 1.5 * day, ...compliance }, { archiveAfterMs: 10 * day });
+  const [plain = ''] = stage.s3.keys('archive');
+
+  await stage.sweep(compliance, { lock: 'governance' });
+
+  const { objectLock } = await stage.store.capabilities();
+  const [locked = ''] = stage.s3.keys('archive').filter((key) => key !== plain);
+  expect(await objectLock?.retention(plain)).toBeNull();
+  const until = (await objectLock?.retention(locked))?.until.getTime() ?? 0;
+  expect(until).toBeGreaterThan(Date.now() + 364 * day);
+});
+
+test('a policy that cannot be kept is refused at start, with every fault at once', async () => {
+  const env = { ...stage.env, RETENTION: 'user.hot=soon,user.warm=1d,*.cold=0', ARCHIVE_EVERY: 'often' };
+  const run = async (own: Readonly<Record<string, string>>) => {
+    const entry = join(import.meta.dirname, 'main.ts');
+    const running = await spawnService({ entry, env: { ...env, ...own } });
+    const { code } = await running.exited;
+    return { code, output: running.output() };
+  };
+
+  const wrong = await run({});
+  expect(wrong.code).toBe(78);
+  expect(wrong.output).toMatch(/RETENTION: part 1 .*; part 2 .*; part 3 /);
+  expect(wrong.output).toContain('ARCHIVE_EVERY: ');
+  const late = await run({ RETENTION: 'user.hot=30d,user.cold=7d', ARCHIVE_EVERY: '1s' });
+  expect(late.code).toBe(78);
+  expect(late.output).toContain(
+    'topic user: its events would leave the archive before they leave the stream',
+  );
+});

@@ -1,0 +1,71 @@
+import { loadGroups, loadRetention, type StreamRetention } from '@event-bus/database';
+import { windowFrom } from '@event-bus/operations';
+import { compareEntryIds, type TrimBounds } from '@event-bus/transport';
+import { adopt } from './adopt.ts';
+import { archive } from './archive.ts';
+import { nameOf, type Progress, type Sweep, type SweepParts, type SweptStream } from './sweep.ts';
+import { trim } from './trim.ts';
+
+const HOUR_MS = 3_600_000;
+
+/**
+ * One sweep of one stream: finds how far the archive and the stream agree, archives what is old enough from there on, and
+ * trims what is archived and needed by nobody, object by object. Everything it goes by is looked up anew, so it
+ * can be killed anywhere, run beside itself, and lose whatever its jobs know.
+ *
+ *     agree up to ─▶ adopt objects that nobody recorded ─▶ archive an object ─▶ record ─▶ trim
+ *                                                               ▲                          │
+ *                                                               └──────────────────────────┘
+ *
+ * @throws StreamChangedError, OvertakenError the next sweep begins where this one should have ended.
+ */
+export async function sweepStream(parts: SweepParts, swept: SweptStream, signal: AbortSignal): Promise<void> {
+  const { bus, streams, trimmer } = parts;
+  const { stream, topic, policy } = swept;
+  const retention = await loadRetention(bus, stream);
+  const groups = (await loadGroups(bus))
+    .filter(({ topics }) => topics.includes(topic))
+    .map(({ name }) => name);
+  const bounds = await trimmer.bounds(stream, groups, nameOf(retention?.archived ?? null));
+  if (bounds.length === 0) return;
+
+  const from = await windowFrom(streams, stream, bounds, policy);
+  const sweep: Sweep = { ...parts, ...swept, groups, windowFrom: from, signal };
+  const found = agreement(sweep, retention, bounds);
+  const adopted = await adopt(sweep, found);
+  const archived = await archive(sweep, adopted, archiveBelow(sweep, bounds), () => trim(sweep));
+  if (typeof archived.reached !== 'string') await trim(sweep);
+}
+
+/**
+ * What is recorded holds if its last entry stands, or was trimmed, which the stream says itself. Otherwise the stream went
+ * back in time behind it: what stands there now is archived anew, from up to where it was trimmed.
+ */
+function agreement(
+  { stream, observer }: Sweep,
+  retention: StreamRetention | undefined,
+  { anchored, trimmedTo, firstId }: TrimBounds,
+): Progress {
+  const recorded = retention?.archived ?? null;
+  if (recorded !== null && anchored)
+    return { recorded, reached: { id: recorded.entryId, eventId: recorded.eventId } };
+  if (recorded !== null && trimmedTo !== null && compareEntryIds(recorded.entryId, trimmedTo) <= 0) {
+    return { recorded, reached: trimmedTo };
+  }
+  const known = [trimmedTo, retention?.trimmedTo ?? null].filter(
+    (id) => id !== null && firstId !== null && compareEntryIds(id, firstId) < 0,
+  );
+  const reached = known.reduce<string>(
+    (highest, id) => (id !== null && compareEntryIds(id, highest) > 0 ? id : highest),
+    '0-0',
+  );
+  if (recorded !== null) observer.wentBack(stream, recorded.entryId, reached);
+  return { recorded, reached };
+}
+
+/** The lowest ID that is not archived yet: hours that are over, and whatever has left the hot window. */
+function archiveBelow({ archiveAfterMs, windowFrom: from }: Sweep, { nowMs }: TrimBounds): string {
+  const now = Math.min(nowMs, Date.now());
+  const hour = Math.max(0, Math.floor((now - archiveAfterMs) / HOUR_MS) * HOUR_MS);
+  return compareEntryIds(from, `${hour}-0`) > 0 ? from : `${hour}-0`;
+}
