@@ -34,6 +34,14 @@ export function number(value: number | null): string {
   return value === null ? unknown : String(value);
 }
 
+/** A number of bytes, in the largest unit of which there is at least one: `3.5 MiB`. */
+export function size(bytes: number): string {
+  const names = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const power = bytes < 1 ? 0 : Math.min(names.length - 1, Math.floor(Math.log2(bytes) / 10));
+  const amount = bytes / 1024 ** power;
+  return `${power === 0 ? amount : amount.toFixed(1)} ${names[power]}`;
+}
+
 /** A count that may have been stopped early. */
 export function rowCount(value: { readonly count: number; readonly more: boolean }): string {
   return value.more ? `more than ${value.count}` : String(value.count);

@@ -9,6 +9,7 @@ import { addPause, addResume } from './commands/pause.ts';
 import { addPending } from './commands/pending.ts';
 import { addPublish } from './commands/publish.ts';
 import { addReconcile } from './commands/reconcile.ts';
+import { addRetention } from './commands/retention.ts';
 import { addStreams } from './commands/streams.ts';
 import { addTail } from './commands/tail.ts';
 import type { SetStatus } from './exit-status.ts';
@@ -60,6 +61,7 @@ function createProgram(setStatus: SetStatus): Command {
   addOutbox(program, setStatus);
   addReconcile(program, setStatus);
   addAudit(program, setStatus);
+  addRetention(program);
   return program;
 }
 

@@ -15,6 +15,8 @@ const commands = [
   ['outbox', 'parked'],
   ['outbox', 'retry'],
   ['reconcile'],
+  ['retention', 'status'],
+  ['retention', 'explain'],
 ];
 
 test('the help names every command, every variable and every exit status', async () => {
@@ -29,13 +31,15 @@ test('the help names every command, every variable and every exit status', async
   expect(output).toContain('Exit status: 0 done, 1 failed or not all is well, 64 wrong usage, 78');
 });
 
-test('the help of every command has an example of it', async () => {
-  for (const command of commands) {
+test.each(commands.map((command) => [command.join(' '), command] as const))(
+  'the help of %s has an example of it',
+  async (name, command) => {
     const { status, output } = await runBus([...command, '--help'], {});
+
     expect(status).toBe(0);
-    expect(output).toMatch(new RegExp(`Example:\\n {2}\\$ bus ${command.join(' ')}`));
-  }
-});
+    expect(output).toMatch(new RegExp(`Example:\\n {2}\\$ bus ${name}`));
+  },
+);
 
 test('missing variables are named all at once, with status 78 and no stack', async () => {
   const { status, output } = await runBus(['streams'], {});

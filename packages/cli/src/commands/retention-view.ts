@@ -1,0 +1,30 @@
+import { databaseConfig, loadConfig, redisConfig } from '@event-bus/config';
+import { platformCatalog } from '@event-bus/contracts';
+import {
+  createPolicies,
+  type RetentionView,
+  retentionConfig,
+  retentionStatus,
+  streamsOfTopics,
+} from '@event-bus/operations';
+import { z } from 'zod';
+import { withConnections } from '../connections.ts';
+
+const config = z.object({
+  BUS_DATABASE_URL: databaseConfig.BUS_DATABASE_URL,
+  ...redisConfig,
+  ...retentionConfig,
+});
+
+/** How the streams of one topic, or of all, stand. */
+export async function loadViews(topic?: string): Promise<readonly RetentionView[]> {
+  const env = loadConfig(config, process.env);
+  const policyOf = createPolicies(platformCatalog.topics, env.RETENTION);
+  return withConnections(async (connections) => {
+    const { db: bus } = await connections.database(env.BUS_DATABASE_URL);
+    const transport = connections.redis(env.REDIS_URL);
+    const streams = topic === undefined ? undefined : await streamsOfTopics(bus, topic);
+    const parts = { bus, observer: transport.observer(), trimmer: transport.trimmer(), policyOf };
+    return retentionStatus(parts, streams);
+  });
+}
