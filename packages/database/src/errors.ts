@@ -46,3 +46,9 @@ export class TopicPartitionsError extends Error {
     );
   }
 }
+
+/** The windows of the bus do not chain: one of its logs would forget what another may still bring. */
+export class WindowsBrokenError extends Error {
+  override readonly name = 'WindowsBrokenError';
+  readonly code = 'windows_broken';
+}

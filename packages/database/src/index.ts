@@ -1,3 +1,4 @@
+export { loadArchivedPositions, type SourceEvent } from './archived-positions.ts';
 export type { PoolOptions } from './connection.ts';
 export { createDatabase, createPool } from './connection.ts';
 export {
@@ -5,6 +6,7 @@ export {
   SchemaNewerError,
   SchemaOutdatedError,
   TopicPartitionsError,
+  WindowsBrokenError,
 } from './errors.ts';
 export {
   type ControlOutcome,
@@ -38,7 +40,14 @@ export {
   type PastAction,
   type PastActionEvent,
 } from './operator-history.ts';
-export { ensurePartitions } from './partitions.ts';
+export { loadOutboxFloors, type OutboxFloor, recordOutboxFloor } from './outbox-floors.ts';
+export {
+  dropEmptyPartition,
+  ensurePartitions,
+  listPartitions,
+  type Partition,
+  type WhyKept,
+} from './partitions.ts';
 export type { HandledEvents, RegisteredGroup, RegisteredTopic } from './registry.ts';
 export {
   loadGroup,
@@ -62,3 +71,12 @@ export {
 } from './retention.ts';
 export type { BusDatabase } from './schema.ts';
 export { type PositionRange, type StartPosition, standsBefore } from './start-position.ts';
+export {
+  assertWindowsChain,
+  type InboxWindow,
+  loadWindows,
+  type OutboxWindow,
+  registerInboxWindows,
+  registerOutboxWindow,
+  type Windows,
+} from './windows.ts';

@@ -23,3 +23,41 @@ async function count(db: Kysely<BusDatabase>, call: ReturnType<typeof sql>): Pro
   const { rows } = await sql<{ count: number }>`select ${call} as count`.execute(db);
   return rows[0]?.count ?? 0;
 }
+
+/** A daily partition. The default one is never among them. */
+export interface Partition {
+  readonly name: string;
+  readonly startsAt: Date;
+  readonly endsAt: Date;
+}
+
+/** What keeps a partition from being dropped. */
+export interface WhyKept {
+  /** One of few words, for metrics. */
+  readonly kind: string;
+  /** A sentence for people, naming event, group or stream. */
+  readonly reason: string;
+}
+
+/** The partitions of an event table, oldest first. */
+export async function listPartitions(db: Kysely<BusDatabase>, log: 'outbox' | 'inbox'): Promise<Partition[]> {
+  const { rows } = await sql<Partition>`
+    select partition as name, starts_at as "startsAt", ends_at as "endsAt"
+    from bus_partitions(${`${log}_events`})`.execute(db);
+  return rows;
+}
+
+/**
+ * Drops an empty partition without keeping anybody waiting for longer than a moment; `undefined` if it is gone. Otherwise
+ * what is in the way: the next call may succeed.
+ */
+export async function dropEmptyPartition(
+  db: Kysely<BusDatabase>,
+  log: 'outbox' | 'inbox',
+  name: string,
+): Promise<WhyKept | undefined> {
+  const { rows } = await sql<{ reason: string | null }>`
+    select bus_drop_empty_partition(${`${log}_events`}, ${name}) as reason`.execute(db);
+  const reason = rows[0]?.reason ?? null;
+  return reason === null ? undefined : { kind: 'lock', reason };
+}

@@ -237,6 +237,42 @@ export interface StreamRetentionSourcesTable {
   trimmed_event_id: string | null;
 }
 
+/** Batches up to this number were settled by every group of their stream. */
+export interface OutboxSettledTable {
+  stream: string;
+  number: BigInt64;
+}
+
+/** Live events of a source up to this position are settled by a group, whatever the inbox still knows. */
+export interface InboxFloorsTable {
+  consumer_group: string;
+  source: string;
+  position: BigInt64;
+}
+
+/** How long each outbox keeps its log. */
+export interface OutboxWindowsTable {
+  source: string;
+  keep_ms: BigInt64;
+  seen_at: Generated<Date>;
+}
+
+/** How long each group's inbox remembers, and the longest that it lets an event wait. */
+export interface InboxWindowsTable {
+  consumer_group: string;
+  keep_ms: BigInt64;
+  longest_wait_ms: BigInt64;
+  seen_at: Generated<Date>;
+}
+
+/** Since when an outbox lacks everything up to a position, and all that it was given before a time. */
+export interface OutboxFloorsTable {
+  source: string;
+  since: Generated<Date>;
+  position: BigInt64;
+  inserted_at: Timestamp;
+}
+
 /** All tables of the bus. An application's own schema may extend it. */
 export interface BusDatabase {
   outbox_events: OutboxEventsTable;
@@ -257,4 +293,9 @@ export interface BusDatabase {
   group_runners: GroupRunnersTable;
   stream_retention: StreamRetentionTable;
   stream_retention_sources: StreamRetentionSourcesTable;
+  outbox_settled: OutboxSettledTable;
+  inbox_floors: InboxFloorsTable;
+  outbox_windows: OutboxWindowsTable;
+  inbox_windows: InboxWindowsTable;
+  outbox_floors: OutboxFloorsTable;
 }

@@ -39,6 +39,8 @@ export const attributeNames = {
   /** The stream entry's ID. */
   streamEntryId: 'bus.stream.entry_id',
   replayId: 'bus.replay.id',
+  /** Why something is not done, in a word. */
+  reason: 'bus.reason',
 } as const;
 
 /** Values of `messaging.operation.type`, as the conventions fix them. */
@@ -82,6 +84,18 @@ export const metricNames = {
   appendedEvents: 'bus.outbox.appended',
   /** Gauge: positions passed that were not visible and may still be filled. */
   outboxGaps: 'bus.outbox.gaps',
+  /** Gauge: daily partitions of an outbox, the default one not counted. */
+  outboxPartitions: 'bus.outbox.partitions',
+  /** Gauge, s: since the oldest partition of an outbox began. */
+  outboxOldestPartitionAge: 'bus.outbox.oldest_partition_age',
+  /** Gauge, by reason: partitions of an outbox that are past their window and cannot be dropped. */
+  outboxPruneBlocked: 'bus.outbox.prune_blocked',
+  /** The same of an inbox. */
+  inboxPartitions: 'bus.inbox.partitions',
+  inboxOldestPartitionAge: 'bus.inbox.oldest_partition_age',
+  inboxPruneBlocked: 'bus.inbox.prune_blocked',
+  /** Counter: events that came again after the inbox had forgotten them. */
+  forgottenEvents: 'bus.consumer.forgotten',
   /** Gauge: 1 in the process that publishes an outbox, 0 in its standbys. */
   publisherActive: 'bus.publisher.active',
   /** Histogram: events per published batch. */

@@ -39,3 +39,4 @@ export type {
   WriterMark,
   WriterState,
 } from './transport.ts';
+export { oldestUnsettled, type Unsettled } from './unsettled.ts';
