@@ -30,6 +30,8 @@ export interface PublisherObserver {
   reconciled(stream: string, events: number): void;
   /** Events that a stream lost are no longer in the log. */
   unrecoverable(batch: RecordedPositions): void;
+  /** What a stream holds of this outbox ends with an event that left the log: no backup of that age should be restored. */
+  olderThanLog(stream: string, mark: WriterMark): void;
   /** A stream holds an event of this outbox that its log does not know. */
   unknownMark(stream: string, mark: WriterMark): void;
 }
@@ -119,7 +121,12 @@ export function createPublisherObserver(logger: Logger, source: string): Publish
     unrecoverable: ({ stream, number, positions }) =>
       logger.error(
         { source, stream, number, positions },
-        'a stream lost events that the outbox no longer has',
+        'a stream lost events that the outbox no longer has, and some group may not have settled: they are in the archive, if there is one',
+      ),
+    olderThanLog: (stream, mark) =>
+      logger.error(
+        { source, stream, mark },
+        'the stream ends with an event that left the log long ago: Redis was restored from a backup older than OUTBOX_KEEP. What the log has is written again; what lies between is in the archive, if there is one',
       ),
     unknownMark: (stream, mark) =>
       logger.error(

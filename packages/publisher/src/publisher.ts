@@ -1,4 +1,10 @@
-import { type BusDatabase, registerTopics, TopicPartitionsError } from '@event-bus/database';
+import {
+  type BusDatabase,
+  registerOutboxWindow,
+  registerTopics,
+  TopicPartitionsError,
+  WindowsBrokenError,
+} from '@event-bus/database';
 import { assertSource, loadParkedAggregates, OutboxInconsistentError, takeLead } from '@event-bus/outbox/log';
 import type { Logger } from '@event-bus/telemetry';
 import type { EventTransport } from '@event-bus/transport';
@@ -39,6 +45,7 @@ export interface Publisher {
    * Publishes until `drain` aborts, then finishes what is under way; `abort` ends it at once.
    * @throws OutboxInconsistentError the outbox must not be published as it is.
    * @throws TopicPartitionsError a topic is registered with another number of partitions.
+   * @throws WindowsBrokenError an inbox forgets before this outbox does.
    */
   run(signals: { readonly drain: AbortSignal; readonly abort: AbortSignal }): Promise<void>;
 }
@@ -61,7 +68,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
       while (!drain.aborted) {
         try {
           await registerTopics(options.busDatabase, options.topics ?? []);
-          await assertSource(options.pool, options.settings.source);
+          const { source, keepMs } = options.settings;
+          await assertSource(options.pool, source);
+          await registerOutboxWindow(options.busDatabase, { source, keepMs });
           await withLead(leadOptions(options), drain, (session) =>
             lead(options, observer, session, drain, abort),
           );
@@ -78,7 +87,9 @@ export function createPublisher(options: PublisherOptions): Publisher {
 
 /** No further attempt can mend it. */
 function isFinal(error: unknown): boolean {
-  return error instanceof OutboxInconsistentError || error instanceof TopicPartitionsError;
+  return [OutboxInconsistentError, TopicPartitionsError, WindowsBrokenError].some(
+    (final) => error instanceof final,
+  );
 }
 
 function leadOptions({ directUrl, name, settings }: PublisherOptions) {

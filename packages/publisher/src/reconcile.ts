@@ -4,11 +4,13 @@ import {
   batchesBelow,
   countAbove,
   forgetBatch,
+  loadSettled,
   moveBatches,
   type RecordedBatch,
   type RecordedPositions,
+  readFloor,
 } from '@event-bus/outbox/log';
-import type { Expectation, StreamWriter, WriterState } from '@event-bus/transport';
+import type { Expectation, StreamWriter, WriterMark, WriterState } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import type { Pool } from 'pg';
 import type { Leader } from './leader.ts';
@@ -37,19 +39,22 @@ export async function reconcileStream(
   const state = streams.state(stream);
   if (state.newest === undefined) return;
   let standing = await lastSurvivor(pool, writer, state.newest, trimmed);
+  if (standing === undefined && found.mark !== null && (await hasLeftLog(leader, stream, found.mark))) {
+    observer.olderThanLog(stream, found.mark);
+  }
   observer.reconciling(stream, state.newest.number - numberOf(standing));
   let expect: Expectation = { eventId: found.mark?.eventId ?? null, present: found.markPresent };
   let above = numberOf(standing);
+  // What left the log and was settled by every group is nothing that anybody misses.
+  const settled = await loadSettled(pool, stream);
   for (;;) {
     const lost = upTo(settings.pageSize, await batchesAbove(pool, stream, above, chunk));
     const batches = lost.map((batch) => untrimmed(batch, trimmed));
     const last = batches.at(-1);
     if (last === undefined) break;
     const rewritten = await rewrite(leader, batches, expect, standing?.lastId ?? '-');
-    for (const batch of rewritten.gone) {
-      observer.unrecoverable(batch);
-      await forgetBatch(pool, epoch, stream, batch.number);
-    }
+    for (const batch of rewritten.lacking) if (batch.number > settled) observer.unrecoverable(batch);
+    for (const batch of rewritten.gone) await forgetBatch(pool, epoch, stream, batch.number);
     await moveBatches(pool, epoch, stream, rewritten.moved);
     observer.reconciled(stream, rewritten.events);
     standing = rewritten.moved.at(-1) ?? standing;
@@ -58,6 +63,13 @@ export async function reconcileStream(
   }
   // Not before all are through: were a batch in the middle taken for the newest, the rest would pass for written.
   state.newest = standing;
+}
+
+/** Whether a marked entry is of an event that was pruned, as its position tells. */
+async function hasLeftLog({ pool, writer }: Leader, stream: string, mark: WriterMark): Promise<boolean> {
+  const [entry] = await writer.range(stream, mark.entryId, mark.entryId, 1);
+  if (entry?.fields.event_id !== mark.eventId) return false;
+  return Number(entry.fields.position) <= (await readFloor(pool)).position;
 }
 
 /** The first of these batches, and as many more as keep the events within the limit. */

@@ -17,8 +17,10 @@ import type { Leader } from './leader.ts';
 export interface Rewritten {
   /** Those that stand again, and where. */
   readonly moved: readonly RecordedBatch[];
-  /** Those whose events are no longer in the log. */
+  /** Those none of whose events are in the log any more. */
   readonly gone: readonly RecordedPositions[];
+  /** Those some of whose events are no longer in the log. */
+  readonly lacking: readonly RecordedPositions[];
   /** How many events were written. */
   readonly events: number;
   /** What the next append finds. */
@@ -46,6 +48,7 @@ export async function rewrite(
 ): Promise<Rewritten> {
   const survived = await survivors(leader, batches, behind);
   const moved = new Map<RecordedPositions, RecordedBatch>();
+  const found = new Map<RecordedPositions, number>();
   let expect = before;
   let events = 0;
   for await (const rows of pagesOf(leader, batches)) {
@@ -54,6 +57,7 @@ export async function rewrite(
       const own = rows.filter((row) => isIn(batch, row));
       const last = own.at(-1);
       if (last === undefined) continue;
+      found.set(batch, (found.get(batch) ?? 0) + own.length);
       // The last is written in any case, even if a copy that was never recorded survived: where it stands is how the
       // batch is found again.
       const missing = own.filter((row) => row === last || !survived.has(row.eventId));
@@ -71,7 +75,8 @@ export async function rewrite(
     }
   }
   const gone = batches.filter((batch) => !moved.has(batch));
-  return { moved: [...moved.values()], gone, events, expect };
+  const lacking = batches.filter((batch) => (found.get(batch) ?? 0) < batch.events);
+  return { moved: [...moved.values()], gone, lacking, events, expect };
 }
 
 /** The rows of batches that are still in the log, batch by batch. */

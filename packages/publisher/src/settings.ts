@@ -16,6 +16,8 @@ export interface PublisherSettings extends PageLimits {
   readonly sessionTimeoutMs: number;
   /** Largest stream entry; a larger one is parked. */
   readonly maxEntryBytes: number;
+  /** The log keeps what is younger, whatever became of it: as old as the oldest backup of Redis one would restore. */
+  readonly keepMs: number;
 }
 
 /** What is used unless configured otherwise. */
@@ -28,4 +30,5 @@ export const defaultSettings: Omit<PublisherSettings, 'source'> = {
   sweepMs: 3_000,
   sessionTimeoutMs: 10_000,
   maxEntryBytes: 1024 * 1024,
+  keepMs: 7 * 86_400_000,
 };

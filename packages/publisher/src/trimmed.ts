@@ -1,5 +1,5 @@
 import type { StreamRetention } from '@event-bus/database';
-import { after, batchOf, type RecordedBatch, type RecordedPositions } from '@event-bus/outbox/log';
+import { after, batchOf, count, type RecordedBatch, type RecordedPositions } from '@event-bus/outbox/log';
 import { compareEntryIds } from '@event-bus/transport';
 import type { Pool } from 'pg';
 
@@ -41,7 +41,8 @@ export function isTrimmed({ number, lastId }: RecordedBatch, { to, through }: Tr
 /** The batch without what was trimmed of it. */
 export function untrimmed(batch: RecordedPositions, { partly }: Trimmed): RecordedPositions {
   if (batch.number !== partly?.number) return batch;
-  return { ...batch, positions: after(partly.position, batch.positions) };
+  const positions = after(partly.position, batch.positions);
+  return { ...batch, positions, events: count(positions) };
 }
 
 /** The highest entry ID that a stream is known to have handed out; `0-0` if none is. */

@@ -25,6 +25,10 @@ export const config = z.object({
   PUBLISH_SWEEP: duration({ minMs: 100 }).default(defaultSettings.sweepMs),
   /** A leader that is frozen or cut off for so long is replaced. */
   LEADER_SESSION_TIMEOUT: duration({ minMs: 1_000 }).default(defaultSettings.sessionTimeoutMs),
+  /** The log keeps what is younger, whatever became of it: as old as the oldest backup of Redis one would restore. */
+  OUTBOX_KEEP: duration({ minMs: 1_000 }).default(defaultSettings.keepMs),
+  /** How often to look for old partitions that can be dropped. */
+  OUTBOX_PRUNE_EVERY: duration({ minMs: 100, maxMs: 86_400_000 }).default(600_000),
   /** Events whose stream entry would be larger are parked. */
   MAX_ENTRY_BYTES: bytes({ min: 1024 }).default(defaultSettings.maxEntryBytes),
 });

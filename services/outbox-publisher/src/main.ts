@@ -6,7 +6,7 @@ import { createPublisher } from '@event-bus/publisher';
 import { runService } from '@event-bus/service';
 import { createRedisTransport } from '@event-bus/transport/redis';
 import { config } from './config.ts';
-import { partitionKeeper } from './partition-keeper.ts';
+import { partitionKeeper, partitionPruner } from './partition-keeper.ts';
 import { publisherSettings } from './settings.ts';
 
 await runService({
@@ -22,6 +22,15 @@ await runService({
     });
     const database = createDatabase(pool);
     scope.defer(() => database.destroy());
+    // To look through old partitions may take long.
+    const prunePool = createPool({
+      url: config.DATABASE_URL.reveal(),
+      applicationName: `${name} pruning`,
+      max: 1,
+      queryTimeoutMs: 600_000,
+    });
+    const pruneDatabase = createDatabase(prunePool);
+    scope.defer(() => pruneDatabase.destroy());
     const busPool = createPool({
       url: config.BUS_DATABASE_URL.reveal(),
       applicationName: name,
@@ -36,6 +45,7 @@ await runService({
     await waitFor('postgres', async () => void (await pool.query('select 1')));
     await waitFor('bus-postgres', async () => void (await busPool.query('select 1')));
     for (const db of [database, busDatabase]) await assertSchemaIsCurrent(db);
+    const { source, keepMs } = publisherSettings(config);
     const publisher = createPublisher({
       pool,
       directUrl: config.DATABASE_DIRECT_URL.reveal(),
@@ -47,7 +57,22 @@ await runService({
       topics: platformCatalog.topics,
     });
     return {
-      components: [publisher, partitionKeeper(database, logger)],
+      components: [
+        publisher,
+        partitionKeeper(database, logger),
+        partitionPruner(
+          {
+            pool: prunePool,
+            db: pruneDatabase,
+            bus: busDatabase,
+            streams: observer,
+            source,
+            keepMs,
+            name,
+          },
+          { everyMs: config.OUTBOX_PRUNE_EVERY, logger },
+        ),
+      ],
       checks: [
         { name: 'postgres', check: async () => void (await pool.query('select 1')) },
         { name: 'redis', check: () => observer.ping() },

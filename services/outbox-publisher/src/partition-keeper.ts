@@ -1,4 +1,5 @@
 import { type BusDatabase, ensurePartitions } from '@event-bus/database';
+import { createPruneObserver, type PruneParts, pruneIfLeading } from '@event-bus/publisher';
 import { type Component, pollLoop } from '@event-bus/service';
 import type { Logger } from '@event-bus/telemetry';
 import type { Kysely } from 'kysely';
@@ -17,6 +18,27 @@ export function partitionKeeper(db: Kysely<BusDatabase>, logger: Logger): Compon
         },
         onError: (error) =>
           logger.warn({ err: error }, 'outbox partitions are not made now; the default one serves'),
+      }),
+  };
+}
+
+/** Drops the outbox's old partitions while this process leads it. */
+export function partitionPruner(
+  parts: PruneParts & { readonly name: string },
+  { everyMs, logger }: { readonly everyMs: number; readonly logger: Logger },
+): Component {
+  const observe = createPruneObserver(logger, parts.source);
+  return {
+    name: 'partition-pruner',
+    run: ({ drain }) =>
+      pollLoop({
+        intervalMs: everyMs,
+        signal: drain,
+        run: async () => {
+          const report = await pruneIfLeading(parts);
+          if (report !== undefined) observe(report);
+        },
+        onError: (error) => logger.warn({ err: error }, 'old partitions of the outbox are not dropped now'),
       }),
   };
 }

@@ -14,5 +14,6 @@ export function publisherSettings(env: z.output<typeof config>): PublisherSettin
     sweepMs: env.PUBLISH_SWEEP,
     sessionTimeoutMs: env.LEADER_SESSION_TIMEOUT,
     maxEntryBytes: env.MAX_ENTRY_BYTES,
+    keepMs: env.OUTBOX_KEEP,
   };
 }

@@ -44,7 +44,21 @@ export {
   type RequestedRetry,
   requestedRetries,
 } from './parked.ts';
-export { after, type Range, toMultirange, toRanges, without } from './ranges.ts';
+export {
+  batchOf,
+  type DefaultPruned,
+  type DisposableBatches,
+  emptyPartition,
+  explainPartition,
+  forgetBatches,
+  isLedBy,
+  loadSettled,
+  pruneDefaultPartition,
+  readFloor,
+  recordSettled,
+  timeAgo,
+} from './pruning.ts';
+export { after, count, type Range, toMultirange, toRanges, without } from './ranges.ts';
 export {
   countGone,
   type HeldBackAggregate,

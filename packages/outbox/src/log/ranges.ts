@@ -39,3 +39,8 @@ export function after(position: number, ranges: readonly Range[]): Range[] {
   if (current === undefined) return [];
   return position < current.last ? [{ first: position + 1, last: current.last }, ...rest] : rest;
 }
+
+/** How many positions there are in ranges. */
+export function count(ranges: readonly Range[]): number {
+  return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+}
