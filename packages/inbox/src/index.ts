@@ -80,5 +80,12 @@ export {
   renewLease,
 } from './leases.ts';
 export { type AggregatePosition, type Inversion, recordPositions } from './positions.ts';
+export {
+  emptyInboxPartition,
+  explainInboxPartition,
+  loadInboxFloors,
+  pruneDefaultInboxPartition,
+  raiseInboxFloors,
+} from './pruning.ts';
 export { UnrecordableEventError } from './refusal.ts';
 export { areSettled } from './settled.ts';

@@ -2,6 +2,7 @@ import { databaseConfig, duration, integer, list, redisConfig, workerConfig } fr
 import { defaultRunnerSettings, type RunnerSettings } from '@event-bus/consumer/runner';
 import { z } from 'zod';
 
+const dayMs = 86_400_000;
 const example = '@event-bus/welcome-email,@event-bus/user-directory';
 
 /**
@@ -31,6 +32,12 @@ export const config = z.object({
    * runner frees what it has locked. Default: 5 s more than the longest time-out of a handler.
    */
   TRANSACTION_IDLE: duration({ minMs: 100, maxMs: 86_400_000 }).optional(),
+  /** How long the inbox remembers what it has settled: at least OUTBOX_KEEP and LONGEST_WAIT together. */
+  INBOX_KEEP: duration({ minMs: 1_000 }).default(30 * dayMs),
+  /** The longest that an event may wait in a stream, in a pending list or as a dead letter. */
+  LONGEST_WAIT: duration({ minMs: 1_000 }).default(14 * dayMs),
+  /** How often to look for old partitions that can be dropped. */
+  INBOX_PRUNE_EVERY: duration({ minMs: 100, maxMs: dayMs }).default(600_000),
 });
 
 /** The configuration, read. */

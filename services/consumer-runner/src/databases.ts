@@ -13,11 +13,14 @@ export interface Databases {
   readonly handlers: ReturnType<typeof createPool>;
   /** The same database for leases and upkeep, which must not wait for a handler to be done. */
   readonly upkeep: BusConnection;
+  /** The same once more, to look through old partitions, which may take long. */
+  readonly pruning: BusConnection;
   /** Where groups and topics are registered. */
   readonly bus: BusConnection;
 }
 
 const upkeepTimeoutMs = 10_000;
+const pruningTimeoutMs = 600_000;
 
 /** Makes the pools; nothing connects yet. */
 export function openDatabases(
@@ -46,11 +49,19 @@ export function openDatabases(
     open('consumer-runner upkeep', { url: config.DATABASE_URL.reveal(), max: 3, ...timed }),
   );
   scope.defer(() => upkeep.destroy());
+  const pruning = createDatabase(
+    open('consumer-runner pruning', {
+      url: config.DATABASE_URL.reveal(),
+      max: 1,
+      queryTimeoutMs: pruningTimeoutMs,
+    }),
+  );
+  scope.defer(() => pruning.destroy());
   const bus = createDatabase(
     open('consumer-runner registry', { url: config.BUS_DATABASE_URL.reveal(), max: 2, ...timed }),
   );
   scope.defer(() => bus.destroy());
-  return { handlers, upkeep, bus };
+  return { handlers, upkeep, pruning, bus };
 }
 
 const idleMarginMs = 5_000;

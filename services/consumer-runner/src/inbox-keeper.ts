@@ -1,3 +1,4 @@
+import { createInboxPruneObserver, pruneInbox, type ReachParts } from '@event-bus/consumer/runner';
 import { ensureInboxPartitions } from '@event-bus/inbox';
 import { type Component, pollLoop } from '@event-bus/service';
 import type { Logger } from '@event-bus/telemetry';
@@ -19,6 +20,24 @@ export function inboxKeeper(db: BusConnection, logger: Logger): Component {
         },
         onError: (error) =>
           logger.warn({ err: error }, 'inbox partitions are not made now; the default one serves'),
+      }),
+  };
+}
+
+/** Drops the inbox' old partitions. Any number of runners may do so. */
+export function inboxPruner(
+  parts: ReachParts,
+  { keepMs, everyMs, logger }: { readonly keepMs: number; readonly everyMs: number; readonly logger: Logger },
+): Component {
+  const observe = createInboxPruneObserver(logger);
+  return {
+    name: 'inbox-pruner',
+    run: ({ drain }) =>
+      pollLoop({
+        intervalMs: everyMs,
+        signal: drain,
+        run: async () => observe(await pruneInbox(parts, keepMs)),
+        onError: (error) => logger.warn({ err: error }, 'old partitions of the inbox are not dropped now'),
       }),
   };
 }

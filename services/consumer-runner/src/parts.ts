@@ -11,8 +11,9 @@ import type { Component, ServiceParts, SetupContext } from '@event-bus/service';
 import { createRedisTransport } from '@event-bus/transport/redis';
 import { type RunnerConfig, runnerSettings } from './config.ts';
 import { openDatabases } from './databases.ts';
-import { inboxKeeper } from './inbox-keeper.ts';
+import { inboxKeeper, inboxPruner } from './inbox-keeper.ts';
 import { loadConsumers } from './load-consumers.ts';
+import { registerWindows } from './windows.ts';
 
 /** Makes the parts of a consumer runner: a component per consumer, and the upkeep of their inbox. */
 export async function createParts(context: SetupContext<RunnerConfig>): Promise<ServiceParts> {
@@ -23,13 +24,15 @@ export async function createParts(context: SetupContext<RunnerConfig>): Promise<
       concurrency: config.CONCURRENCY ?? consumer.concurrency,
     }),
   );
-  const { handlers, upkeep, bus } = openDatabases(config, consumers, { logger, scope });
+  const { handlers, upkeep, pruning, bus } = openDatabases(config, consumers, { logger, scope });
   const transport = scope.use(createRedisTransport({ url: config.REDIS_URL.reveal() }));
   const observer = transport.observer();
 
   const reachDatabase = async () => void (await handlers.query('select 1'));
   await waitFor('postgres', reachDatabase);
   for (const database of [upkeep, bus]) await assertSchemaIsCurrent(database);
+
+  await registerWindows(bus, config, consumers);
 
   const solitude = createSolitude();
   const runners = consumers.map(
@@ -47,7 +50,14 @@ export async function createParts(context: SetupContext<RunnerConfig>): Promise<
       }),
   );
   return {
-    components: [...runners, inboxKeeper(upkeep, logger)],
+    components: [
+      ...runners,
+      inboxKeeper(upkeep, logger),
+      inboxPruner(
+        { inbox: pruning, bus, streams: observer },
+        { keepMs: config.INBOX_KEEP, everyMs: config.INBOX_PRUNE_EVERY, logger },
+      ),
+    ],
     checks: [
       { name: 'postgres', check: reachDatabase },
       { name: 'redis', check: () => observer.ping() },

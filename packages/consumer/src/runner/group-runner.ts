@@ -6,6 +6,7 @@ import type { Kysely } from 'kysely';
 import type { Dispatcher } from '../settlement.ts';
 import { createConsumerName } from './consumer-name.ts';
 import type { Feed } from './feed.ts';
+import { createForgotten, type Forgotten } from './forgotten.ts';
 import type { RunnerGroup } from './group.ts';
 import { handBack } from './hand-back.ts';
 import { createHandling, type Handling } from './handling.ts';
@@ -83,18 +84,20 @@ export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
     onStartable: () => handling.pump(),
   });
   const duplicates = createKnownDuplicates(state, { dispatcher, signal: aborting.signal });
+  const forgotten = createForgotten({ group, inbox, logger });
   const handling = createHandling(state, { dispatcher, duplicates });
 
   return {
     name: `group ${group.group}`,
     async run({ drain, abort }) {
       try {
-        const startPositions = await registerUntilDone(options, state, drain);
+        const startPositions = await registerUntilDone(options, { ...state, forgotten }, drain);
         if (startPositions === undefined) return;
         await handleUntilDrained(options, {
           state,
           handling,
           duplicates,
+          forgotten,
           startPositions,
           drain,
           abort,
@@ -118,7 +121,7 @@ export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
 /** Returns the group's start positions, or `undefined` if it was told to stop before it could be registered. */
 async function registerUntilDone(
   { group, registry, inbox }: GroupRunnerOptions,
-  { streams, settings, control, logger }: RunnerState,
+  { streams, settings, control, logger, forgotten }: RunnerState & { readonly forgotten: Forgotten },
   drain: AbortSignal,
 ): Promise<StartPositions | undefined> {
   const outage = createOutage('registering the group', logger);
@@ -126,6 +129,7 @@ async function registerUntilDone(
     try {
       const { claimIdleMs } = settings;
       await registerInboxGroup(inbox, { ...group, claimIdleMs });
+      await forgotten.load();
       const registered = await register(group, { registry, streams, logger });
       await control.join(drain);
       outage.recovered();
@@ -142,6 +146,7 @@ interface Run {
   readonly state: RunnerState;
   readonly handling: Handling;
   readonly duplicates: KnownDuplicates;
+  readonly forgotten: Forgotten;
   readonly startPositions: StartPositions;
   readonly drain: AbortSignal;
   readonly abort: AbortSignal;
@@ -151,11 +156,11 @@ interface Run {
 
 async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promise<void> {
   const { transport, leases } = options;
-  const { state, handling, duplicates, startPositions, abort, aborting } = run;
+  const { state, handling, duplicates, forgotten, startPositions, abort, aborting } = run;
   const ended = new AbortController();
   const broken = new AbortController();
   const drain = AbortSignal.any([run.drain, broken.signal]);
-  const intake = createIntake(state, { startPositions, duplicates, pump: handling.pump });
+  const intake = createIntake(state, { startPositions, forgotten, duplicates, pump: handling.pump });
   const reader = transport.reader();
   const stop = ended.signal;
 
@@ -174,6 +179,7 @@ async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promis
     state.acknowledger.run(stop),
     state.failures.run(stop),
     state.blockers.run(stop),
+    forgotten.run(stop),
     ...(leases === undefined
       ? []
       : state.slots.map((slot) => tendLease(state, { slot, store: leases, drain, stop }))),

@@ -1,5 +1,6 @@
 import type { Delivery, FailureRecord, StreamEntry } from '@event-bus/transport';
 import type { Feed } from './feed.ts';
+import type { Forgotten } from './forgotten.ts';
 import { type Held, toHeld } from './held.ts';
 import type { KnownDuplicates } from './known-duplicates.ts';
 import { recallFailures } from './recall.ts';
@@ -22,11 +23,12 @@ export function createIntake(
   state: RunnerState,
   parts: {
     readonly startPositions: StartPositions;
+    readonly forgotten: Pick<Forgotten, 'has'>;
     readonly duplicates: KnownDuplicates;
     readonly pump: () => void;
   },
 ): Intake {
-  const { startPositions, duplicates, pump } = parts;
+  const { startPositions, forgotten, duplicates, pump } = parts;
   const { group, lanes, blockers, acknowledger, reader, slotOf } = state;
 
   function take(
@@ -38,8 +40,8 @@ export function createIntake(
     for (const delivery of deliveries) {
       const record = records.get(delivery.id);
       const held = toHeld(delivery, group, record);
-      if (delivery.injected !== true && isBeforeStart(startPositions, delivery.fields))
-        acknowledger.add(held.id, held);
+      const isPast = delivery.injected !== true && isBeforeStart(startPositions, delivery.fields);
+      if (isPast || forgotten.has(delivery)) acknowledger.add(held.id, held);
       else if (lanes.offer(held, record?.dueAt ?? 0) === 'full') refused.push(held);
     }
     if (refused.length > 0) handBack(feed, refused);

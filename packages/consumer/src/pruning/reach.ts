@@ -1,0 +1,88 @@
+import { type BusDatabase, loadGroups, loadOutboxFloors, loadTopics, loadWindows } from '@event-bus/database';
+import { loadInboxGroups } from '@event-bus/inbox';
+import { issuedAt, oldestUnsettled, type StreamObserver, streamKeys } from '@event-bus/transport';
+import { type Kysely, sql } from 'kysely';
+
+/** Where to look for what may still come again. */
+export interface ReachParts {
+  /** The database of the inbox. */
+  readonly inbox: Kysely<BusDatabase>;
+  /** The database of the whole bus. */
+  readonly bus: Kysely<BusDatabase>;
+  readonly streams: StreamObserver;
+}
+
+/** How far back events reach that may come to an inbox again. */
+export interface Reach {
+  /** The groups whose inbox it is. */
+  readonly groups: readonly string[];
+  /** What was settled before comes no more; `null` if that cannot be told. */
+  readonly settledBefore: Date | null;
+  /** By source, the position up to which the groups have settled all that was ever written to their streams. */
+  readonly positions: ReadonlyMap<string, number>;
+  /** What it goes by, for people. */
+  readonly reason: string;
+}
+
+/** Clocks of servers may differ by so much, or jump. */
+export const clockToleranceMs = 2 * 3_600_000;
+
+/**
+ * An event comes again from its outbox' log, as long as that has it; and as an entry that was written while it had it, which
+ * waits in a stream, a pending list or an inject stream, now or in the oldest backup of Redis that one would restore. So what
+ * counts is what the outboxes lacked already when the oldest of such entries was written.
+ */
+export async function findReach(parts: ReachParts, keepMs: number): Promise<Reach> {
+  const { inbox, bus, streams } = parts;
+  const [{ outboxes, inboxes }, known, registered, topics] = await Promise.all([
+    loadWindows(bus),
+    loadInboxGroups(inbox),
+    loadGroups(bus),
+    loadTopics(bus),
+  ]);
+  const groups = known.map(({ group }) => group);
+  const unknown = (reason: string): Reach => ({ groups, settledBefore: null, positions: new Map(), reason });
+  if (outboxes.length === 0) return unknown('no outbox has registered its window yet');
+
+  const oldestBackupMs = Math.max(...outboxes.map((outbox) => outbox.keepMs));
+  const waits = inboxes.filter(({ group }) => groups.includes(group)).map((window) => window.longestWaitMs);
+  const nowMs = await clockOf(bus);
+  let writtenSinceMs = nowMs - oldestBackupMs - Math.max(0, ...waits);
+  let reason = `a backup of Redis as old as OUTBOX_KEEP may hold what has waited for LONGEST_WAIT`;
+  for (const group of groups) {
+    const read = registered.find(({ name }) => name === group);
+    if (read === undefined) return unknown(`group ${group} is not registered in the database of the bus`);
+    for (const stream of read.topics.flatMap((topic) =>
+      streamKeys(topic, topics.get(topic)?.partitions ?? 1),
+    )) {
+      for (const ref of [{ stream, group }, { stream, group, injected: true } as const]) {
+        const found = await oldestUnsettled(streams, ref);
+        const oldestId = found.state === 'none' ? null : found.oldestId;
+        if (oldestId === null || issuedAt(oldestId) >= writtenSinceMs) continue;
+        writtenSinceMs = issuedAt(oldestId);
+        reason = `group ${group} has yet to settle entry ${oldestId} of ${stream}`;
+      }
+    }
+  }
+
+  const floors = await loadOutboxFloors(bus, new Date(writtenSinceMs - clockToleranceMs));
+  let settledBeforeMs = nowMs - keepMs;
+  const positions = new Map<string, number>();
+  if (settledBeforeMs < writtenSinceMs) reason = 'INBOX_KEEP';
+  for (const [source, floor] of floors) {
+    const since = new Date(writtenSinceMs).toISOString();
+    if (floor === undefined)
+      return unknown(`outbox ${source} had dropped nothing by ${since}, and ${reason}`);
+    positions.set(source, floor.position);
+    const goneMs = floor.insertedAt.getTime() - clockToleranceMs;
+    if (goneMs >= settledBeforeMs) continue;
+    settledBeforeMs = goneMs;
+    reason = `outbox ${source} had events since ${floor.insertedAt.toISOString()} at ${since}, and ${reason}`;
+  }
+  return { groups, settledBefore: new Date(settledBeforeMs), positions, reason };
+}
+
+async function clockOf(db: Kysely<BusDatabase>): Promise<number> {
+  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db);
+  return rows[0]?.now.getTime() ?? Date.now();
+}

@@ -1,0 +1,71 @@
+import type { BusDatabase, WhyKept } from '@event-bus/database';
+import { type Kysely, sql } from 'kysely';
+
+/**
+ * Empties a partition of the inbox if all in it was settled before that time and nobody has yet to decide on any of it;
+ * `undefined` if it is empty now. Waits for nobody longer than a moment.
+ */
+export async function emptyInboxPartition(
+  db: Kysely<BusDatabase>,
+  partition: string,
+  settledBefore: Date,
+): Promise<WhyKept | undefined> {
+  const { rows } = await sql<{ kind: string | null; reason: string | null }>`
+    select kind, reason from inbox_empty_partition(${partition}, ${settledBefore}::timestamptz)`.execute(db);
+  const { kind, reason } = rows[0] ?? { kind: null, reason: null };
+  return kind === null ? undefined : { kind, reason: reason ?? '' };
+}
+
+/** What keeps a partition from being emptied, as far as can be told without a lock; `undefined` if nothing does. */
+export async function explainInboxPartition(
+  db: Kysely<BusDatabase>,
+  partition: string,
+  settledBefore: Date,
+): Promise<WhyKept | undefined> {
+  const { rows } = await sql<{ kind: string | null; reason: string | null }>`
+    select kind, reason from inbox_explain_partition(${partition}, ${settledBefore}::timestamptz)`.execute(
+    db,
+  );
+  const { kind, reason } = rows[0] ?? { kind: null, reason: null };
+  return kind === null ? undefined : { kind, reason: reason ?? '' };
+}
+
+/** Deletes such rows of the default partition, at most `most`. Returns how many. */
+export async function pruneDefaultInboxPartition(
+  db: Kysely<BusDatabase>,
+  settledBefore: Date,
+  most: number,
+): Promise<number> {
+  const { rows } = await sql<{ pruned: number }>`
+    select inbox_prune_default(${settledBefore}::timestamptz, ${most}) as pruned`.execute(db);
+  return rows[0]?.pruned ?? 0;
+}
+
+/**
+ * Remembers, by source, up to which position groups have settled all that lives in streams: what comes again from there is
+ * a duplicate, whether the inbox still has it or not. It never goes back.
+ */
+export async function raiseInboxFloors(
+  db: Kysely<BusDatabase>,
+  groups: readonly string[],
+  positions: ReadonlyMap<string, number>,
+): Promise<void> {
+  await sql`
+    insert into inbox_floors as known (consumer_group, source, position)
+    select g, s.source, s.position
+    from unnest(${[...groups]}::text[]) g
+    cross join unnest(${[...positions.keys()]}::text[], ${[...positions.values()]}::bigint[]) s(source, position)
+    on conflict (consumer_group, source) do update set position = greatest(known.position, excluded.position)`.execute(
+    db,
+  );
+}
+
+/** Those positions of one group, by source. */
+export async function loadInboxFloors(db: Kysely<BusDatabase>, group: string): Promise<Map<string, bigint>> {
+  const rows = await db
+    .selectFrom('inbox_floors')
+    .select(['source', 'position'])
+    .where('consumer_group', '=', group)
+    .execute();
+  return new Map(rows.map(({ source, position }) => [source, BigInt(position)]));
+}
