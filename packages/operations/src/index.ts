@@ -60,6 +60,7 @@ export { createPolicies, type PolicyOf, type RetentionOverrides } from './retent
 export { type RetentionParts, type RetentionView, retentionStatus } from './retention/status.ts';
 export { type TrimTerm, trimTerms } from './retention/terms.ts';
 export { windowFrom } from './retention/window.ts';
+export { type LogPartitions, type RetentionWindows, retentionWindows } from './retention-windows.ts';
 export { type RetryOutcome, requestRetry } from './retry.ts';
 export { listStreams, type StreamView, type StreamWriterView } from './streams.ts';
 export { registeredStreams, streamsOfGroup, streamsOfTopics } from './topology.ts';

@@ -1,16 +1,18 @@
 import type { Command } from 'commander';
 import { addRetentionExplain } from './retention-explain.ts';
 import { addRetentionStatus } from './retention-status.ts';
+import { addRetentionWindows } from './retention-windows.ts';
 
 /** `bus retention` */
 export function addRetention(program: Command): void {
   const retention = program
     .command('retention')
-    .summary('look at what is archived and trimmed, and what keeps entries in memory')
+    .summary('look at what is archived, trimmed and dropped, and what holds it back')
     .description(
-      'Looks at how far the streams are archived and trimmed, and at what stands against trimming.',
+      'Looks at how far the streams are archived and trimmed, how long the bus keeps what, and what holds it back from letting go.',
     )
     .addHelpText('after', '\nExample:\n  $ bus retention status');
   addRetentionStatus(retention);
   addRetentionExplain(retention);
+  addRetentionWindows(retention);
 }
