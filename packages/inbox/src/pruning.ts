@@ -43,21 +43,21 @@ export async function pruneDefaultInboxPartition(
 
 /**
  * Remembers, by source, up to which position groups have settled all that lives in streams: what comes again from there is
- * a duplicate, whether the inbox still has it or not. It never goes back.
+ * a duplicate, whether the inbox still has it or not. It never goes back. Tells whether any of it was new.
  */
 export async function raiseInboxFloors(
   db: Kysely<BusDatabase>,
   groups: readonly string[],
   positions: ReadonlyMap<string, number>,
-): Promise<void> {
-  await sql`
+): Promise<boolean> {
+  const { numAffectedRows } = await sql`
     insert into inbox_floors as known (consumer_group, source, position)
     select g, s.source, s.position
     from unnest(${[...groups]}::text[]) g
     cross join unnest(${[...positions.keys()]}::text[], ${[...positions.values()]}::bigint[]) s(source, position)
-    on conflict (consumer_group, source) do update set position = greatest(known.position, excluded.position)`.execute(
-    db,
-  );
+    on conflict (consumer_group, source) do update set position = excluded.position
+    where known.position < excluded.position`.execute(db);
+  return (numAffectedRows ?? 0n) > 0n;
 }
 
 /** Those positions of one group, by source. */

@@ -36,8 +36,10 @@ export function inboxPruner(
       pollLoop({
         intervalMs: everyMs,
         signal: drain,
-        run: async () => observe(await pruneInbox(parts, keepMs)),
-        onError: (error) => logger.warn({ err: error }, 'old partitions of the inbox are not dropped now'),
+        run: async (signal) => observe(await pruneInbox(parts, keepMs, signal)),
+        onError: (error) => {
+          if (!drain.aborted) logger.warn({ err: error }, 'old partitions of the inbox are not dropped now');
+        },
       }),
   };
 }

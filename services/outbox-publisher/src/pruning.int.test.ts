@@ -73,7 +73,7 @@ test('leaders that are killed while they drop partitions leave nothing that the 
   first.kill();
   await first.exited;
   const producer = stage.produce();
-  for (let kill = 1; kill <= 4; kill += 1) {
+  for (let kill = 1; kill <= 2; kill += 1) {
     const { pid } = await stage.spawn({ OUTBOX_PRUNE_EVERY: '100ms' });
     const before = await oldPartitions();
     const { process } = await eventually(async () => {

@@ -62,7 +62,11 @@ async function call(...command: readonly [string, ...string[]]): Promise<unknown
 }
 
 const prune = (keepMs = 30 * dayMs): Promise<InboxPruneReport> =>
-  pruneInbox({ inbox: database.db, bus: database.db, streams: transport.observer() }, keepMs);
+  pruneInbox(
+    { inbox: database.db, bus: database.db, streams: transport.observer() },
+    keepMs,
+    AbortSignal.timeout(60_000),
+  );
 
 /** By when the outbox lacked what it was given by then, and up to which position. */
 const floor = (sinceDaysAgo: number, daysAgo: number, position: number) =>

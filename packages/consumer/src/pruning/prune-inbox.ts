@@ -1,5 +1,7 @@
 import { dropEmptyPartition, listPartitions, type WhyKept } from '@event-bus/database';
 import { emptyInboxPartition, pruneDefaultInboxPartition, raiseInboxFloors } from '@event-bus/inbox';
+import { floorsKnownMs } from '../runner/forgotten.ts';
+import { pause } from '../runner/pause.ts';
 import { findReach, type ReachParts } from './reach.ts';
 
 /** A partition that is past its window and is not dropped yet. */
@@ -25,7 +27,11 @@ const most = 10_000;
  * not finish.
  * @param keepMs how long the inbox remembers at least, since an event was settled.
  */
-export async function pruneInbox(parts: ReachParts, keepMs: number): Promise<InboxPruneReport> {
+export async function pruneInbox(
+  parts: ReachParts,
+  keepMs: number,
+  signal: AbortSignal,
+): Promise<InboxPruneReport> {
   const { inbox } = parts;
   const { groups, settledBefore, positions, reason } = await findReach(parts, keepMs);
   const past = Date.now() - keepMs;
@@ -36,8 +42,10 @@ export async function pruneInbox(parts: ReachParts, keepMs: number): Promise<Inb
   if (settledBefore === null) {
     kept.push(...old.map(({ name }) => ({ partition: name, kind: 'unknown', reason })));
   } else {
-    // First, so that nothing is forgotten of which nobody knows that it was settled.
-    await raiseInboxFloors(inbox, groups, positions);
+    // First, and until every runner knows: nothing is forgotten of which nobody knows that it was settled.
+    const isNew = await raiseInboxFloors(inbox, groups, positions);
+    if (isNew) await pause(floorsKnownMs, signal);
+    signal.throwIfAborted();
     for (const { name } of old) {
       const why =
         (await emptyInboxPartition(inbox, name, settledBefore)) ??

@@ -6,7 +6,10 @@ import { createOutage } from './outage.ts';
 import { pause } from './pause.ts';
 import type { RunnerStateParts } from './runner-state.ts';
 
-const everyMs = 10_000;
+const everyMs = 2_000;
+
+/** After so long every runner goes by what was written down of its group. */
+export const floorsKnownMs = 3 * everyMs;
 
 /**
  * Tells what the group settled so long ago that its inbox need not remember it: live events that come again after their
