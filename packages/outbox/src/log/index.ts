@@ -48,6 +48,7 @@ export {
   batchOf,
   type DefaultPruned,
   type DisposableBatches,
+  defaultPartition,
   emptyPartition,
   explainPartition,
   forgetBatches,

@@ -43,6 +43,9 @@ export async function explainPartition(
   return toWhyKept(rows[0]);
 }
 
+/** Holds what no daily partition covers. */
+export const defaultPartition = 'outbox_events_default';
+
 /** What became of old rows of the default partition. */
 export interface DefaultPruned {
   readonly pruned: number;

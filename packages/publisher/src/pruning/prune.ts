@@ -7,6 +7,7 @@ import {
   type WhyKept,
 } from '@event-bus/database';
 import {
+  defaultPartition,
   emptyPartition,
   forgetBatches,
   isLedBy,
@@ -97,7 +98,7 @@ async function pruneDefault(
     const found = await pruneDefaultPartition(pool, olderThan, most, batches);
     rows += found.pruned;
     if (found.pruned === most) continue;
-    if (found.kept !== undefined) kept.push({ partition: 'outbox_events_default', ...found.kept });
+    if (found.kept !== undefined) kept.push({ partition: defaultPartition, ...found.kept });
     return rows;
   }
 }
