@@ -1,4 +1,3 @@
-export { loadArchivedPositions, type SourceEvent } from './archived-positions.ts';
 export type { PoolOptions } from './connection.ts';
 export { createDatabase, createPool } from './connection.ts';
 export {
