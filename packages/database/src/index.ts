@@ -49,5 +49,6 @@ export {
   registerTopics,
   registerUnknownTopics,
 } from './registry.ts';
+export { loadArchivedTo } from './retention.ts';
 export type { BusDatabase } from './schema.ts';
 export { type PositionRange, type StartPosition, standsBefore } from './start-position.ts';

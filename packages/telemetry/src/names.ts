@@ -39,6 +39,11 @@ export const attributeNames = {
   /** The stream entry's ID. */
   streamEntryId: 'bus.stream.entry_id',
   replayId: 'bus.replay.id',
+  /** A server or database that a process needs. */
+  dependency: 'bus.dependency',
+  poolName: 'db.client.connection.pool.name',
+  /** `idle` or `used`. */
+  connectionState: 'db.client.connection.state',
 } as const;
 
 /** Values of `messaging.operation.type`, as the conventions fix them. */
@@ -58,6 +63,9 @@ export const operationNames = {
   process: 'process',
   acknowledge: 'acknowledge',
   deadLetter: 'dead-letter',
+  redrive: 'redrive',
+  replay: 'replay',
+  archive: 'archive',
 } as const;
 
 /** The name of a span: the operation and what it is done to, such as `process events:user`. */
@@ -73,26 +81,30 @@ export const metricNames = {
   sentMessages: 'messaging.client.sent.messages',
   /** Counter: events handed to a group. */
   consumedMessages: 'messaging.client.consumed.messages',
-  /** Histogram, s: one call to the broker. */
+  /** Histogram, s: one batch, from when it was formed until it is in its streams and recorded. */
   operationDuration: 'messaging.client.operation.duration',
   /** Histogram, s: one event in its handler, its transaction included. */
   processDuration: 'messaging.process.duration',
-  /** Counter: events appended to an outbox. */
-  appendedEvents: 'bus.outbox.appended',
   /** Gauge: positions passed that were not visible and may still be filled. */
   outboxGaps: 'bus.outbox.gaps',
   /** Gauge: 1 in the process that publishes an outbox, 0 in its standbys. */
   publisherActive: 'bus.publisher.active',
   /** Histogram: events per published batch. */
   publisherBatchSize: 'bus.publisher.batch_size',
-  /** Histogram, s: from an event's insert until it is in its stream. */
+  /** Histogram, s: from an event's insert until it is in its stream; the oldest event of each batch and stream. */
   publishDelay: 'bus.publisher.delay',
   /** Counter: events written again because a stream had lost them. */
   reconciledEvents: 'bus.publisher.reconciled',
   /** Counter: batches that compare-and-append refused. */
   refusedBatches: 'bus.publisher.refused_batches',
-  /** Histogram, s: from an event's occurrence until its handler's commit. */
+  /** Histogram, s: from an event's occurrence until its handler's commit; live traffic only. */
   endToEndDelay: 'bus.consumer.delay',
+  /** Histogram, s: from an event's entry into its stream until its handler's commit; live traffic only. */
+  streamDelay: 'bus.consumer.stream_delay',
+  /** Histogram: attempts that an event took until it was settled or given up. */
+  attempts: 'bus.consumer.attempts',
+  /** Histogram: events handled together. */
+  consumerBatchSize: 'bus.consumer.batch_size',
   /** Counter: events that had been handled before and changed nothing. */
   duplicateEvents: 'bus.consumer.duplicates',
   /** Counter: failed attempts. */
@@ -113,6 +125,12 @@ export const metricNames = {
   restoredDeadLetters: 'bus.dead_letters.restored',
   /** Histogram, s: one look through all pending lists. */
   dlqSweepDuration: 'bus.dead_letters.sweep_duration',
+  /** Gauge: connections of a pool, by state. */
+  poolConnections: 'db.client.connection.count',
+  /** Gauge: most connections that a pool opens. */
+  poolMax: 'db.client.connection.max',
+  /** Gauge: who waits for a connection of a pool. */
+  poolWaiting: 'db.client.connection.pending_requests',
 } as const;
 
 /**
@@ -143,4 +161,7 @@ export const monitorMetrics = {
   circuitOpen: 'bus.group.circuits_open',
   runnersAlive: 'bus.group.runners',
   groupPaused: 'bus.group.paused',
+  archiveOverdue: 'bus.archive.overdue_seconds',
+  trimBlocked: 'bus.retention.blocked_seconds',
+  reachable: 'bus.monitor.reachable',
 } as const;

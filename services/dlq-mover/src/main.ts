@@ -10,11 +10,12 @@ await runService({
   name: 'dlq-mover',
   config,
   setup: async ({ config, logger, scope, waitFor }) => {
-    const open = (url: string, max: number) => {
+    const open = (metricsName: string, url: string, max: number) => {
       const database = createDatabase(
         createPool({
           url,
           applicationName: 'dlq-mover',
+          metricsName,
           max,
           queryTimeoutMs: 60_000,
           // Whoever handles an event just now is waited for, but not for long.
@@ -24,8 +25,8 @@ await runService({
       scope.defer(() => database.destroy());
       return database;
     };
-    const inbox = open(config.DATABASE_URL.reveal(), 10);
-    const bus = open(config.BUS_DATABASE_URL.reveal(), 2);
+    const inbox = open('inbox', config.DATABASE_URL.reveal(), 10);
+    const bus = open('bus', config.BUS_DATABASE_URL.reveal(), 2);
     const transport = scope.use(createRedisTransport({ url: config.REDIS_URL.reveal() }));
     const redis = transport.observer();
 

@@ -1,5 +1,14 @@
 import type { Letter } from '@event-bus/inbox';
-import { contextFromHeaders, type Logger, meter, SpanKind, tracer } from '@event-bus/telemetry';
+import {
+  durationHistogram,
+  keptContextFromHeaders,
+  type Logger,
+  meter,
+  SpanKind,
+  SpanStatusCode,
+  spanContextFromHeaders,
+  tracer,
+} from '@event-bus/telemetry';
 import {
   attributeNames as attribute,
   messagingSystem,
@@ -35,16 +44,15 @@ export function createMoverObserver(logger: Logger): MoverObserver {
   const restored = instruments.createCounter(metricNames.restoredDeadLetters, {
     description: 'Dead letters that Redis had lost',
   });
-  const sweepDuration = instruments.createHistogram(metricNames.dlqSweepDuration, {
-    unit: 's',
-    description: 'One look through all pending lists',
-  });
+  const sweepDuration = durationHistogram(metricNames.dlqSweepDuration, 'One look through all pending lists');
   const common = { [attribute.messagingSystem]: messagingSystem };
   const of = (ref: GroupRef) => ({ ...common, [attribute.consumerGroupName]: ref.group });
 
   return {
     deadLettered(ref, letter, letterId) {
       const { eventId, kind, reason, fingerprint, attempts, deliveries, fields } = letter;
+      const headers = { traceparent: fields.traceparent ?? '', tracestate: fields.tracestate ?? '' };
+      const trace = spanContextFromHeaders(headers);
       moved.add(1, { ...of(ref), [attribute.outcome]: kind });
       const span = tracer().startSpan(
         spanName('deadLetter', ref.stream),
@@ -63,8 +71,9 @@ export function createMoverObserver(logger: Logger): MoverObserver {
             [attribute.errorType]: letter.error.split(':')[0] ?? '',
           },
         },
-        contextFromHeaders({ traceparent: fields.traceparent ?? '', tracestate: fields.tracestate ?? '' }),
+        keptContextFromHeaders(headers),
       );
+      span.setStatus({ code: SpanStatusCode.ERROR, message: reason });
       span.end();
       logger.error(
         {
@@ -72,6 +81,7 @@ export function createMoverObserver(logger: Logger): MoverObserver {
           stream: placeKey(ref),
           event_id: eventId,
           event_type: fields.event_type,
+          ...(trace && { trace_id: trace.traceId }),
           kind,
           reason,
           fingerprint,
