@@ -70,6 +70,7 @@ export {
   releaseLease,
   renewLease,
 } from './leases.ts';
+export { type EventOutcome, findOutcomes } from './outcomes.ts';
 export { type AggregatePosition, type Inversion, recordPositions } from './positions.ts';
 export { UnrecordableEventError } from './refusal.ts';
 export { areSettled } from './settled.ts';

@@ -19,6 +19,7 @@ export {
   type RecordedBatch,
   type RecordedPositions,
 } from './batches.ts';
+export { type EventBatch, type LoggedEvent, readBatchOf, readEvent } from './event.ts';
 export {
   assertLeads,
   assertSource,

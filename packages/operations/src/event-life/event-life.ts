@@ -1,0 +1,152 @@
+import { type BusDatabase, loadActionsOn, loadGroups, type RecordedAction } from '@event-bus/database';
+import {
+  type EventOutcome,
+  findLetters,
+  findOutcomes,
+  type LetterRecord,
+  loadInboxGroups,
+} from '@event-bus/inbox';
+import { type EventBatch, type LoggedEvent, readBatchOf, readEvent } from '@event-bus/outbox/log';
+import type { StreamEntry, StreamObserver } from '@event-bus/transport';
+import type { Kysely } from 'kysely';
+import type { OutboxPool } from '../outbox-pool.ts';
+import { type GroupProgress, idBefore, openProgress, settledProgress } from './group-progress.ts';
+
+/** Where an event was written. */
+export interface EventPlace {
+  readonly stream: string;
+  /** Its entry has an ID above the first (`null`: any) and up to the second. */
+  readonly after: string | null;
+  readonly upTo: string;
+}
+
+/** The life of one event, as far as the data tells of it. */
+export interface EventLife {
+  readonly eventId: string;
+  /** `null` if it was never here, or its partition was dropped. */
+  readonly outbox: LoggedEvent | null;
+  readonly batch: EventBatch | null;
+  /** Where it was written, also after it was trimmed; `null` while that is not known. */
+  readonly place: EventPlace | null;
+  /** Its entry, while it stands in the stream. */
+  readonly entry: { readonly stream: string; readonly id: string } | null;
+  /** One per group that reads its topic, and one per replay. */
+  readonly groups: readonly GroupProgress[];
+  readonly letters: readonly LetterRecord[];
+  /** What people did to it. */
+  readonly actions: readonly RecordedAction[];
+  /** Empty where it was appended without a trace. */
+  readonly traceId: string;
+}
+
+/** Where the life of an event is looked up. */
+export interface EventLifeParts {
+  /** The outbox. */
+  readonly pool: OutboxPool;
+  /** The whole bus, and the inboxes. */
+  readonly bus: Kysely<BusDatabase>;
+  readonly observer: StreamObserver;
+}
+
+/** Puts together what is known of an event, whether or not all of it is still there. Reads only. */
+export async function readEventLife(parts: EventLifeParts, eventId: string): Promise<EventLife> {
+  const { pool, bus, observer } = parts;
+  const outbox = (await readEvent(pool, eventId)) ?? null;
+  const batch = outbox === null ? null : ((await readBatchOf(pool, outbox.position)) ?? null);
+  const [letters, actions, outcomes] = await Promise.all([
+    findLetters(bus, eventId),
+    loadActionsOn(bus, eventId),
+    outcomesOf(bus, eventId, outbox),
+  ]);
+  const place = placeOf(batch, outcomes, letters);
+  const found = place === null ? null : await findEntry(observer, place, eventId);
+  const entry = place === null || found === null ? null : { stream: place.stream, id: found.id };
+  const topic = outbox?.aggregateType ?? letters[0]?.aggregateType ?? found?.fields.aggregate_type ?? null;
+  const settled = outcomes.map(settledProgress);
+  const open = await openGroups(parts, { topic, place, entryId: entry?.id ?? null, settled });
+  return {
+    eventId,
+    outbox,
+    batch,
+    place,
+    entry,
+    groups: [...settled, ...open].sort((a, b) => (a.group < b.group ? -1 : 1)),
+    letters,
+    actions,
+    traceId: traceIdOf(outbox?.traceparent ?? found?.fields.traceparent) || (letters[0]?.traceId ?? ''),
+  };
+}
+
+async function outcomesOf(
+  bus: Kysely<BusDatabase>,
+  eventId: string,
+  outbox: LoggedEvent | null,
+): Promise<EventOutcome[]> {
+  const [registered, own] = await Promise.all([loadGroups(bus), loadInboxGroups(bus)]);
+  const groups = [...new Set([...registered.map(({ name }) => name), ...own.map(({ group }) => group)])];
+  return findOutcomes(bus, { groups, eventId, ...(outbox && { occurredAt: outbox.occurredAt }) });
+}
+
+/** The batch is written again with a lost stream; what inbox and letters name may have been an entry before that. */
+function placeOf(
+  batch: EventBatch | null,
+  outcomes: readonly EventOutcome[],
+  letters: readonly LetterRecord[],
+): EventPlace | null {
+  if (batch !== null) return { stream: batch.stream, after: batch.entryAfter, upTo: batch.entryUpTo };
+  const [known] = [...outcomes.filter(({ replayId }) => replayId === ''), ...letters];
+  if (known === undefined) return null;
+  return { stream: known.stream, after: idBefore(known.streamId), upTo: known.streamId };
+}
+
+const pageSize = 500;
+
+async function findEntry(
+  observer: StreamObserver,
+  { stream, after, upTo }: EventPlace,
+  eventId: string,
+): Promise<StreamEntry | null> {
+  let from = after === null ? '-' : `(${after}`;
+  for (;;) {
+    const page = await observer.range(stream, from, upTo, pageSize);
+    const found = page.find(({ fields }) => fields.event_id === eventId);
+    if (found !== undefined) return found;
+    const last = page.at(-1);
+    if (last === undefined || page.length < pageSize) return null;
+    from = `(${last.id}`;
+  }
+}
+
+/** The groups that read the topic and have not settled the event. */
+async function openGroups(
+  { bus, observer }: EventLifeParts,
+  of: {
+    readonly topic: string | null;
+    readonly place: EventPlace | null;
+    readonly entryId: string | null;
+    readonly settled: readonly GroupProgress[];
+  },
+): Promise<GroupProgress[]> {
+  const { topic, place, entryId, settled } = of;
+  if (topic === null) return [];
+  const groups = await loadGroups(bus);
+  const statuses = place === null ? [] : await observer.groups(place.stream);
+  const isSettled = (group: string) =>
+    settled.some((progress) => progress.group === group && progress.replayId === '');
+  return Promise.all(
+    groups
+      .filter(({ name, topics: read }) => read.includes(topic) && !isSettled(name))
+      .map(({ name: group }) =>
+        openProgress(observer, group, {
+          isWritten: place !== null,
+          entryId,
+          status: statuses.find((status) => status.group === group),
+        }),
+      ),
+  );
+}
+
+/** The second part of a W3C traceparent. */
+function traceIdOf(traceparent: string | undefined): string {
+  return /^[\da-f]{2}-([\da-f]{32})-/.exec(traceparent ?? '')?.[1] ?? '';
+}
