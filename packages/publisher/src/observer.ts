@@ -17,7 +17,9 @@ export interface PublisherObserver {
   parked(event: ParkedEvent): void;
   /** A parked event is no longer in the log. */
   forgotten(event: RequestedRetry): void;
-  /** Redis cannot be written to, or a batch was refused. Each kind of error is logged once until `available`. */
+  /** A stream is not as this publisher left it, and refused a part of a batch. */
+  refused(stream: string): void;
+  /** Redis cannot be written to, or a stream changes while it is recovered. Each kind of error is logged once until `available`. */
   unavailable(error: Error): void;
   available(): void;
   reconciling(stream: string, batches: number): void;
@@ -93,8 +95,8 @@ export function createPublisherObserver(logger: Logger, source: string): Publish
         { source, ...event },
         'forgotten: this parked event is no longer in the log and can never be published; its aggregate goes on without it',
       ),
+    refused: (stream) => refused.add(1, { ...common, [attributeNames.destinationName]: stream }),
     unavailable: (error) => {
-      if (error.name === 'StreamChangedError') refused.add(1, common);
       if (!outage.has(error.name))
         logger.warn({ source, err: error }, 'a batch is not through; trying until it is');
       outage.add(error.name);

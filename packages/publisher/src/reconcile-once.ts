@@ -112,5 +112,6 @@ const silentObserver: PublisherObserver = {
   reconciling: ignore,
   reconciled: ignore,
   unrecoverable: ignore,
+  refused: ignore,
   unknownMark: ignore,
 };
