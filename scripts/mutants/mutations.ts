@@ -5,6 +5,7 @@ import { consumingMutations } from './consuming.ts';
 import { deadLetterMutations } from './dead-letters.ts';
 import { movingMutations } from './moving.ts';
 import type { Mutation } from './mutation.ts';
+import { observingMutations } from './observing.ts';
 import { publishingMutations } from './publishing.ts';
 
 /** Every cure that can be taken out. */
@@ -16,4 +17,5 @@ export const mutations: readonly Mutation[] = [
   ...deadLetterMutations,
   ...archivingMutations,
   ...accountingMutations,
+  ...observingMutations,
 ];

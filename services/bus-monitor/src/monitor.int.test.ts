@@ -136,7 +136,7 @@ test('tells for how long entries are due to be archived, and which group keeps t
   await sql`insert into topics (name, partitions) values ('user', 1), ('unknown', 1)`.execute(database.db);
   await sql`insert into consumer_groups (name, topics, ordering, start_from)
     values ('mail', '{user}', 'none', 'beginning'), ('sms', '{user}', 'none', 'beginning'),
-      ('fax', '{user,unknown}', 'none', 'beginning')`.execute(database.db);
+      ('pager', '{user}', 'none', 'beginning'), ('fax', '{user,unknown}', 'none', 'beginning')`.execute(database.db);
   const client = redis.client();
   // The topic keeps its events in the stream for seven days.
   const [due, fresh] = [`${Date.now() - 9 * dayMs}-1`, `${Date.now() - dayMs}-1`];
@@ -147,6 +147,8 @@ test('tells for how long entries are due to be archived, and which group keeps t
   await client.xgroup('CREATE', 'events:user', 'sms', '0');
   await client.xreadgroup('GROUP', 'sms', 'a', 'STREAMS', 'events:user', '>');
   await client.xack('events:user', 'sms', due);
+  await client.xgroup('CREATE', 'events:user', 'pager', '0');
+  await client.xreadgroup('GROUP', 'pager', 'a', 'COUNT', 1, 'STREAMS', 'events:user', '>');
   await client.xgroup('CREATE', 'events:user', 'nobody', '0');
 
   const before = await eventually(async () => {
@@ -165,6 +167,7 @@ test('tells for how long entries are due to be archived, and which group keeps t
   expect(twoDays('bus_archive_overdue_seconds events:user')).toBeLessThan(120);
   expect(twoDays('bus_retention_blocked_seconds events:user mail')).toBeLessThan(120);
   expect(after.get('bus_retention_blocked_seconds events:user sms')).toBe(0);
+  expect(twoDays('bus_retention_blocked_seconds events:user pager')).toBeLessThan(120);
   // It has not read anything: the server does not even know it.
   expect(twoDays('bus_retention_blocked_seconds events:user fax')).toBeLessThan(120);
   // Whose window is not known, and for whom no trim waits.
