@@ -146,7 +146,8 @@ test('tells of workers that are gone or stuck, of groups that are behind, and of
   await append(...Array.from({ length: 30 }, (_, n) => `down ${n}`));
   await scrapeOnce('bus-monitor', (text) => valueIn(text, 'bus_group_circuits_open', group) === 1);
 
-  await workerOf('outbox-publisher').process.kill('SIGKILL');
+  workerOf('outbox-publisher').process.kill('SIGKILL');
+  await workerOf('outbox-publisher').process.exited;
   await query(
     `insert into outbox_events (aggregate_type, aggregate_id, event_type, tenant_id, actor_id, payload, inserted_at)
      values ('user', 'old', 'user.renamed', 'acme', 'ann', '{"name":"Ann"}', now() - interval '5 minutes')`,

@@ -75,7 +75,7 @@ async function spansOf(traceId: string, count: number) {
     by: resource['service.name'],
     parent: parentSpanId,
     failed: status.code === 'error',
-    outcome: attributes['bus.outcome'],
+    outcome: attributes['bus.outcome'] as string | undefined,
     attempt: attributes['bus.attempt'],
   }));
 }

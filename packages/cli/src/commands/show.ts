@@ -42,7 +42,7 @@ export function addShow(program: Command, setStatus: SetStatus): void {
       });
       if (!isKnown(shown)) setStatus(1);
       if (json === true)
-        printJson({ ...shown, letters: shown.letters.map(({ fields: _, ...rest }) => rest) });
+        printJson({ ...shown, letters: shown.letters.map((letter) => ({ ...letter, fields: undefined })) });
       else print(describeLife(shown));
     });
 }
