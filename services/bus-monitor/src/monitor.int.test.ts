@@ -136,7 +136,9 @@ test('tells for how long entries are due to be archived, and which group keeps t
   await sql`insert into topics (name, partitions) values ('user', 1), ('unknown', 1)`.execute(database.db);
   await sql`insert into consumer_groups (name, topics, ordering, start_from)
     values ('mail', '{user}', 'none', 'beginning'), ('sms', '{user}', 'none', 'beginning'),
-      ('pager', '{user}', 'none', 'beginning'), ('fax', '{user,unknown}', 'none', 'beginning')`.execute(database.db);
+      ('pager', '{user}', 'none', 'beginning'), ('fax', '{user,unknown}', 'none', 'beginning')`.execute(
+    database.db,
+  );
   const client = redis.client();
   // The topic keeps its events in the stream for seven days.
   const [due, fresh] = [`${Date.now() - 9 * dayMs}-1`, `${Date.now() - dayMs}-1`];

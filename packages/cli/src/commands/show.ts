@@ -1,5 +1,5 @@
 import { archiveConfig, findEvent, openArchiveStore } from '@event-bus/archive';
-import { databaseConfig, httpUrl, loadConfig, redisConfig } from '@event-bus/config';
+import { databaseConfig, httpUrl, loadConfig, postgresUrl, redisConfig, sameAs } from '@event-bus/config';
 import { type EventLife, readEventLife } from '@event-bus/operations';
 import type { Command } from 'commander';
 import { z } from 'zod';
@@ -12,6 +12,7 @@ import { describeLife, type Shown } from './show-text.ts';
 const config = z.object({
   DATABASE_URL: databaseConfig.DATABASE_URL,
   BUS_DATABASE_URL: databaseConfig.BUS_DATABASE_URL,
+  INBOX_DATABASE_URL: sameAs('DATABASE_URL', postgresUrl()),
   ...redisConfig,
   ...archiveConfig,
   ARCHIVE_URL: archiveConfig.ARCHIVE_URL.optional(),
@@ -36,8 +37,9 @@ export function addShow(program: Command, setStatus: SetStatus): void {
       const shown = await withConnections(async (connections) => {
         const { pool } = await connections.database(env.DATABASE_URL);
         const { db: bus } = await connections.database(env.BUS_DATABASE_URL);
+        const { db: inbox } = await connections.database(env.INBOX_DATABASE_URL);
         const observer = connections.redis(env.REDIS_URL).observer();
-        const life = await readEventLife({ pool, bus, observer }, eventId);
+        const life = await readEventLife({ pool, bus, inbox, observer }, eventId);
         return { ...life, archive: await findInArchive(env, life), traceUrl: traceUrlOf(env, life) };
       });
       if (!isKnown(shown)) setStatus(1);

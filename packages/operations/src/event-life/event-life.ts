@@ -6,7 +6,7 @@ import {
   type LetterRecord,
   loadInboxGroups,
 } from '@event-bus/inbox';
-import { type EventBatch, type LoggedEvent, readBatchOf, readEvent } from '@event-bus/outbox/log';
+import { type EventBatch, type EventRecord, readBatchOf, readEvent } from '@event-bus/outbox/log';
 import type { StreamEntry, StreamObserver } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import type { OutboxPool } from '../outbox-pool.ts';
@@ -24,7 +24,7 @@ export interface EventPlace {
 export interface EventLife {
   readonly eventId: string;
   /** `null` if it was never here, or its partition was dropped. */
-  readonly outbox: LoggedEvent | null;
+  readonly outbox: EventRecord | null;
   readonly batch: EventBatch | null;
   /** Where it was written, also after it was trimmed; `null` while that is not known. */
   readonly place: EventPlace | null;
@@ -43,20 +43,22 @@ export interface EventLife {
 export interface EventLifeParts {
   /** The outbox. */
   readonly pool: OutboxPool;
-  /** The whole bus, and the inboxes. */
+  /** Where groups are registered. */
   readonly bus: Kysely<BusDatabase>;
+  /** Where their inboxes are. */
+  readonly inbox: Kysely<BusDatabase>;
   readonly observer: StreamObserver;
 }
 
 /** Puts together what is known of an event, whether or not all of it is still there. Reads only. */
 export async function readEventLife(parts: EventLifeParts, eventId: string): Promise<EventLife> {
-  const { pool, bus, observer } = parts;
+  const { pool, inbox, observer } = parts;
   const outbox = (await readEvent(pool, eventId)) ?? null;
   const batch = outbox === null ? null : ((await readBatchOf(pool, outbox.position)) ?? null);
   const [letters, actions, outcomes] = await Promise.all([
-    findLetters(bus, eventId),
-    loadActionsOn(bus, eventId),
-    outcomesOf(bus, eventId, outbox),
+    findLetters(inbox, eventId),
+    loadActionsOn(inbox, eventId),
+    outcomesOf(parts, eventId, outbox),
   ]);
   const place = placeOf(batch, outcomes, letters);
   const found = place === null ? null : await findEntry(observer, place, eventId);
@@ -78,13 +80,13 @@ export async function readEventLife(parts: EventLifeParts, eventId: string): Pro
 }
 
 async function outcomesOf(
-  bus: Kysely<BusDatabase>,
+  { bus, inbox }: EventLifeParts,
   eventId: string,
-  outbox: LoggedEvent | null,
+  outbox: EventRecord | null,
 ): Promise<EventOutcome[]> {
-  const [registered, own] = await Promise.all([loadGroups(bus), loadInboxGroups(bus)]);
+  const [registered, own] = await Promise.all([loadGroups(bus), loadInboxGroups(inbox)]);
   const groups = [...new Set([...registered.map(({ name }) => name), ...own.map(({ group }) => group)])];
-  return findOutcomes(bus, { groups, eventId, ...(outbox && { occurredAt: outbox.occurredAt }) });
+  return findOutcomes(inbox, { groups, eventId, ...(outbox && { occurredAt: outbox.occurredAt }) });
 }
 
 /** The batch is written again with a lost stream; what inbox and letters name may have been an entry before that. */

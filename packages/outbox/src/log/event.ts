@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 
 /** An event as it stands in the log, without its payload. */
-export interface LoggedEvent {
+export interface EventRecord {
   readonly position: number;
   readonly aggregateType: string;
   readonly aggregateId: string;
@@ -20,8 +20,8 @@ export interface LoggedEvent {
 }
 
 /** The event with this ID, or `undefined` if the log does not hold it. */
-export async function readEvent(pool: Pool, eventId: string): Promise<LoggedEvent | undefined> {
-  const { rows } = await pool.query<Omit<LoggedEvent, 'position'> & { position: string }>(
+export async function readEvent(pool: Pool, eventId: string): Promise<EventRecord | undefined> {
+  const { rows } = await pool.query<Omit<EventRecord, 'position'> & { position: string }>(
     `select e.position::text, e.aggregate_type as "aggregateType", e.aggregate_id as "aggregateId",
        e.event_type as "eventType", e.event_version as "eventVersion", e.tenant_id as "tenantId",
        e.actor_id as "actorId", octet_length(e.payload::text) as "payloadBytes",
