@@ -6,6 +6,7 @@ export interface EventOutcome {
   readonly group: string;
   /** Empty for live traffic. */
   readonly replayId: string;
+  readonly occurredAt: Date;
   readonly outcome: 'done' | 'skipped' | 'dead' | 'discarded';
   readonly reason: string | null;
   readonly stream: string;
@@ -25,7 +26,7 @@ export async function findOutcomes(
   // A date holds milliseconds, the column microseconds.
   const since = of.occurredAt ?? null;
   const { rows } = await sql<EventOutcome>`
-    select consumer_group as "group", replay_id as "replayId", outcome, reason, stream, stream_id as "streamId",
+    select consumer_group as "group", replay_id as "replayId", occurred_at as "occurredAt", outcome, reason, stream, stream_id as "streamId",
       attempt, processed_at as "processedAt"
     from inbox_events
     where consumer_group = any(${[...of.groups]}::text[]) and event_id = ${of.eventId}::uuid

@@ -152,6 +152,24 @@ test('finds an event in the archive after it was trimmed, and links to its trace
   }
 });
 
+test('still finds the entry of an event whose partition was dropped, by what an inbox knows of it', async () => {
+  await register('mail');
+  const eventId = '0f8fad5b-d9cb-469f-a165-70867728950e';
+  const redis = bench.redis.client();
+  const id = await redis.xadd('events:user', '*', 'event_id', eventId, 'aggregate_type', 'user');
+  // It was injected again much later, under another ID.
+  await bench.database.pool.query(
+    `insert into inbox_events (consumer_group, event_id, occurred_at, outcome, stream, stream_id, attempt)
+     values ('mail', $1, now(), 'done', 'events:user', $2, 1)`,
+    [eventId, `${Date.now() + 60_000}-0`],
+  );
+
+  const life = await show(eventId);
+
+  expect(life).toMatchObject({ outbox: null, batch: null, entry: { stream: 'events:user', id } });
+  expect(statesOf(life)).toEqual({ mail: 'done' });
+});
+
 test('says that nothing knows an event', async () => {
   const { status, output } = await bench.bus('show', '0f8fad5b-d9cb-469f-a165-70867728950e');
 

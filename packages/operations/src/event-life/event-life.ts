@@ -7,10 +7,10 @@ import {
   loadInboxGroups,
 } from '@event-bus/inbox';
 import { type EventBatch, type EventRecord, readBatchOf, readEvent } from '@event-bus/outbox/log';
-import type { StreamEntry, StreamObserver } from '@event-bus/transport';
+import { issuedAt, type StreamEntry, type StreamObserver } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import type { OutboxPool } from '../outbox-pool.ts';
-import { type GroupProgress, idBefore, openProgress, settledProgress } from './group-progress.ts';
+import { type GroupProgress, openProgress, settledProgress } from './group-progress.ts';
 
 /** Where an event was written. */
 export interface EventPlace {
@@ -89,7 +89,12 @@ async function outcomesOf(
   return findOutcomes(inbox, { groups, eventId, ...(outbox && { occurredAt: outbox.occurredAt }) });
 }
 
-/** The batch is written again with a lost stream; what inbox and letters name may have been an entry before that. */
+const clockMarginMs = 3_600_000;
+
+/**
+ * The batch tells it best: it is written again with a lost stream, while the entry that inbox and letters name may have stood
+ * there before that, or have been injected. It is not older than the event, and not newer than what they name.
+ */
 function placeOf(
   batch: EventBatch | null,
   outcomes: readonly EventOutcome[],
@@ -98,7 +103,9 @@ function placeOf(
   if (batch !== null) return { stream: batch.stream, after: batch.entryAfter, upTo: batch.entryUpTo };
   const [known] = [...outcomes.filter(({ replayId }) => replayId === ''), ...letters];
   if (known === undefined) return null;
-  return { stream: known.stream, after: idBefore(known.streamId), upTo: known.streamId };
+  const { stream, streamId } = known;
+  const since = Math.min(new Date(known.occurredAt).getTime() - clockMarginMs, issuedAt(streamId) - 1);
+  return { stream, after: `${Math.max(0, since)}-0`, upTo: streamId };
 }
 
 const pageSize = 500;

@@ -86,7 +86,7 @@ export async function openProgress(
 const largestSequence = 2n ** 64n - 1n;
 
 /** The highest ID below this one; `null` if there is none. */
-export function idBefore(id: string): string | null {
+function idBefore(id: string): string | null {
   const [ms = 0n, sequence = 0n] = id.split('-').map(BigInt);
   if (sequence > 0n) return `${ms}-${sequence - 1n}`;
   return ms === 0n ? null : `${ms - 1n}-${largestSequence}`;
