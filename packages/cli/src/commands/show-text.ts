@@ -42,8 +42,8 @@ export function describeLife(shown: Shown): string {
     ]),
     ...(actions.length === 0 ? [] : ['']),
     ...actions.map(
-      ({ at, operator, action, group, reason }) =>
-        `${at.toISOString()}  ${action} for ${group} by ${operator}${reason === null ? '' : `: ${oneLine(reason)}`}`,
+      ({ at, operator, action, groups, reason }) =>
+        `${at.toISOString()}  ${action} for ${groups.join(', ')} by ${operator}${reason === null ? '' : `: ${oneLine(reason)}`}`,
     ),
   ].join('\n');
 }

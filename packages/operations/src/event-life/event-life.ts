@@ -1,4 +1,4 @@
-import { type BusDatabase, loadActionsOn, loadGroups, type RecordedAction } from '@event-bus/database';
+import { type BusDatabase, loadGroups, loadHistory } from '@event-bus/database';
 import {
   type EventOutcome,
   findLetters,
@@ -20,6 +20,16 @@ export interface EventPlace {
   readonly upTo: string;
 }
 
+/** What somebody did to the event. */
+export interface EventAction {
+  readonly at: Date;
+  readonly operator: string;
+  readonly action: string;
+  /** In which groups. */
+  readonly groups: readonly string[];
+  readonly reason: string | null;
+}
+
 /** The life of one event, as far as the data tells of it. */
 export interface EventLife {
   readonly eventId: string;
@@ -34,7 +44,7 @@ export interface EventLife {
   readonly groups: readonly GroupProgress[];
   readonly letters: readonly LetterRecord[];
   /** What people did to it. */
-  readonly actions: readonly RecordedAction[];
+  readonly actions: readonly EventAction[];
   /** Empty where it was appended without a trace. */
   readonly traceId: string;
 }
@@ -57,7 +67,7 @@ export async function readEventLife(parts: EventLifeParts, eventId: string): Pro
   const batch = outbox === null ? null : ((await readBatchOf(pool, outbox.position)) ?? null);
   const [letters, actions, outcomes] = await Promise.all([
     findLetters(inbox, eventId),
-    loadActionsOn(inbox, eventId),
+    actionsOn(inbox, eventId),
     outcomesOf(parts, eventId, outbox),
   ]);
   const place = placeOf(batch, outcomes, letters);
@@ -77,6 +87,20 @@ export async function readEventLife(parts: EventLifeParts, eventId: string): Pro
     actions,
     traceId: traceIdOf(outbox?.traceparent ?? found?.fields.traceparent) || (letters[0]?.traceId ?? ''),
   };
+}
+
+const mostActions = 100;
+
+/** The last ones, oldest first; without what they changed, which may be payloads. */
+async function actionsOn(inbox: Kysely<BusDatabase>, eventId: string): Promise<EventAction[]> {
+  const actions = await loadHistory(inbox, { eventId }, mostActions);
+  return actions.toReversed().map(({ at, operator, action, reason, firstEvents }) => ({
+    at: new Date(at),
+    operator,
+    action,
+    groups: [...new Set(firstEvents.map(({ group }) => group))],
+    reason,
+  }));
 }
 
 async function outcomesOf(
