@@ -44,6 +44,16 @@ const CHECKS: readonly Check[] = [
     advice: 'node scripts/check-workflows.mjs',
   },
   {
+    name: 'alerts',
+    command: ['promtool', 'test', 'rules', 'infra/prometheus/alerts.test.yml'],
+    advice: 'promtool test rules infra/prometheus/alerts.test.yml',
+  },
+  {
+    name: 'configuration of Prometheus',
+    command: ['promtool', 'check', 'config', 'infra/prometheus/prometheus.yml'],
+    advice: 'promtool check config infra/prometheus/prometheus.yml',
+  },
+  {
     name: 'dependency rules',
     command: ['vitest', 'run', '--project', 'unit', '--reporter=dot', 'tests/dependency-rules.test.ts'],
     advice: 'npx vitest run tests/dependency-rules.test.ts',

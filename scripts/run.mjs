@@ -6,6 +6,7 @@ import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { installDependencies } from './bootstrap/dependencies.mjs';
+import { ensurePromtool } from './bootstrap/promtool.mjs';
 import { ensureRedis } from './bootstrap/redis.mjs';
 import { giveUp } from './bootstrap/shell.mjs';
 
@@ -19,6 +20,7 @@ const COMMANDS = new Map([
   ['check', [...node, 'scripts/check.ts']],
 ]);
 const WITHOUT_REDIS = ['check'];
+const WITH_PROMTOOL = ['check', 'test'];
 
 const [name = '', ...args] = process.argv.slice(2);
 const [file, ...fixedArgs] = COMMANDS.get(name) ?? [];
@@ -39,6 +41,7 @@ for (const key of Object.keys(env)) if (/^npm_(config|package|lifecycle)_/i.test
 
 installDependencies(root, env);
 if (!WITHOUT_REDIS.includes(name)) env.PATH = [env.PATH, ensureRedis(root, env)].join(delimiter);
+if (WITH_PROMTOOL.includes(name)) env.PATH = [env.PATH, ensurePromtool(root, env)].join(delimiter);
 
 const child = spawn(file, [...fixedArgs, ...args], { cwd: root, env, stdio: 'inherit' });
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {

@@ -137,3 +137,12 @@ test.each(services)('the volumes of $name are declared, or files of the reposito
 
   expect(unknown).toEqual([]);
 });
+
+test('Prometheus scrapes every worker, and nothing else', () => {
+  const { scrape_configs: jobs } = parse(
+    readFileSync(join(root, 'infra/prometheus/prometheus.yml'), 'utf8'),
+  ) as { readonly scrape_configs: { readonly dns_sd_configs: { readonly names: string[] }[] }[] };
+  const scraped = jobs.flatMap((job) => job.dns_sd_configs.flatMap(({ names }) => names));
+
+  expect(scraped.toSorted()).toEqual(workers.map(({ name }) => name).toSorted());
+});

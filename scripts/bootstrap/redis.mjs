@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { withPackageLists } from './apt.mjs';
 import { giveUp, succeeds, works } from './shell.mjs';
 
 /**
@@ -46,17 +47,6 @@ export function ensureRedis(root, env) {
     'A Redis server (6.2 or newer) is needed and could not be fetched. Install one (Debian and Ubuntu: apt-get install ' +
       'redis-tools; macOS: brew install redis; Fedora: dnf install redis), or set REDIS_SERVER to its path, and run this again.',
   );
-}
-
-/**
- * Package lists may be empty (fresh image) or too old to download by, so a failure is tried again after an update.
- *
- * @param {() => boolean} attempt
- * @param {NodeJS.ProcessEnv} env
- */
-function withPackageLists(attempt, env) {
-  if (attempt()) return true;
-  return succeeds('apt-get', ['update', '-qq'], { env }) && attempt();
 }
 
 /**

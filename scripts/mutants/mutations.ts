@@ -5,6 +5,7 @@ import { consumingMutations } from './consuming.ts';
 import { deadLetterMutations } from './dead-letters.ts';
 import { movingMutations } from './moving.ts';
 import type { Mutation } from './mutation.ts';
+import { observingMutations } from './observing.ts';
 import { pruningMutations } from './pruning.ts';
 import { publishingMutations } from './publishing.ts';
 import { retainingMutations } from './retaining.ts';
@@ -18,6 +19,7 @@ export const mutations: readonly Mutation[] = [
   ...deadLetterMutations,
   ...archivingMutations,
   ...accountingMutations,
+  ...observingMutations,
   ...retainingMutations,
   ...pruningMutations,
 ];

@@ -10,11 +10,13 @@ import { addPending } from './commands/pending.ts';
 import { addPublish } from './commands/publish.ts';
 import { addReconcile } from './commands/reconcile.ts';
 import { addRetention } from './commands/retention.ts';
+import { addShow } from './commands/show.ts';
 import { addStreams } from './commands/streams.ts';
 import { addTail } from './commands/tail.ts';
 import type { SetStatus } from './exit-status.ts';
 import { describeFailure, exitStatusOf } from './failure.ts';
 import { print, printError } from './output.ts';
+import { startCliTelemetry } from './telemetry.ts';
 
 const usageStatus = 64;
 
@@ -25,8 +27,11 @@ export async function runCli(args: readonly string[]): Promise<number> {
     process.exit(error.code === 'EPIPE' ? 0 : 1);
   });
   let status = 0;
+  let sendSpans = async (): Promise<void> => undefined;
   const program = createProgram((failed) => {
     status = failed;
+  }).hook('preAction', async () => {
+    sendSpans = await startCliTelemetry();
   });
   try {
     await program.parseAsync([...args], { from: 'user' });
@@ -35,6 +40,8 @@ export async function runCli(args: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageStatus;
     printError(describeFailure(error));
     return exitStatusOf(error);
+  } finally {
+    await sendSpans();
   }
 }
 
@@ -56,6 +63,7 @@ function createProgram(setStatus: SetStatus): Command {
   addResume(program);
   addDlq(program, setStatus);
   addHistory(program);
+  addShow(program, setStatus);
   addTail(program);
   addPublish(program);
   addOutbox(program, setStatus);
@@ -72,6 +80,9 @@ Configuration comes from the environment; a command asks only for what it needs:
   BUS_DATABASE_URL     the database of the whole bus (default: DATABASE_URL)
   INBOX_DATABASE_URL   the database of the consumers' inboxes (default: DATABASE_URL)
   REDIS_URL            the Redis server
+  ARCHIVE_URL          the archive, where \`bus show\` is to look into it
+  JAEGER_URL           Jaeger's address, to which \`bus show\` links
+  OTEL_EXPORTER_OTLP_ENDPOINT  where what a command does to an event is traced to
 
 Exit status: 0 done, 1 failed or not all is well, 64 wrong usage, 78 wrong configuration.
 

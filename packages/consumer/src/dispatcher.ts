@@ -1,13 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventCatalog } from '@event-bus/contracts';
-import type { Logger, Span } from '@event-bus/telemetry';
+import type { Logger } from '@event-bus/telemetry';
 import type pg from 'pg';
 import { assertConsumable } from './assert-consumable.ts';
 import { decodeDelivery } from './decode.ts';
 import type { ConsumerDefinition } from './define-consumer.ts';
 import { lookUpSettled } from './look-up-settled.ts';
 import { type Prepared, prepare } from './prepared.ts';
-import { endProcessSpan, inProcessSpan } from './process-span.ts';
+import { inProcessSpan, type ProcessSpan } from './process-span.ts';
 import { createReporter } from './reporter.ts';
 import { settle } from './settle.ts';
 import type { Dispatcher, Settlement, Work } from './settlement.ts';
@@ -78,9 +78,10 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
     signal: AbortSignal,
     committing: () => void = ignore,
   ): Promise<Settlement> {
-    return inProcessSpan(group, prepared.event, prepared.work, async (span) => {
+    const { event, work } = prepared;
+    return inProcessSpan({ group, event, work }, async (span) => {
       const settlement = finish(prepared, await run(prepared, signal, committing));
-      endProcessSpan(span, settlement);
+      span.end(settlement);
       return settlement;
     });
   }
@@ -91,19 +92,24 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
     signal: AbortSignal,
     committing: () => void,
   ): Promise<Settlement[] | undefined> {
-    const spans: (Span | undefined)[] = batch.map(() => undefined);
+    const spans: (ProcessSpan | undefined)[] = batch.map(() => undefined);
+    let first: ProcessSpan | undefined;
     const members = batch.map(({ member, event, work }, index) => ({
       ...member,
       handle: (...given: Parameters<typeof member.handle>) =>
-        inProcessSpan(group, event, work, (span) => {
-          spans[index] = span;
-          return member.handle(...given);
-        }),
+        inProcessSpan(
+          { group, event, work, batch: { size: batch.length, first: first?.context } },
+          (span) => {
+            first ??= span;
+            spans[index] = span;
+            return member.handle(...given);
+          },
+        ),
     }));
     const end = await runBatchTransaction(members, { sessions, group, mode, signal, committing });
     if (end.kind === 'isolate') {
       reporter.isolated(batch.length, end.error);
-      for (const span of spans) span?.end();
+      for (const span of spans) span?.abandon();
       return undefined;
     }
     return batch.map((prepared, index) => {
@@ -111,8 +117,7 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
         prepared,
         end.kind === 'interrupted' ? end : { kind: 'committed', ...at(end.members, index) },
       );
-      const span = spans[index];
-      if (span !== undefined) endProcessSpan(span, settlement);
+      spans[index]?.end(settlement);
       return settlement;
     });
   }

@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect } from 'kysely';
 import pg from 'pg';
+import { observePool } from './pool-metrics.ts';
 import type { BusDatabase } from './schema.ts';
 
 /** Settings of a connection pool. */
@@ -15,6 +16,8 @@ export interface PoolOptions {
   readonly pipeline?: boolean;
   /** A query without an answer for so long is given up, also when the server has vanished without a word. */
   readonly queryTimeoutMs?: number;
+  /** Under which name its use is published as metrics, such as `handlers`; unset, it is not. */
+  readonly metricsName?: string;
   /** Told of connections that broke while idle; the pool replaces them. */
   readonly onError?: (error: Error) => void;
 }
@@ -44,6 +47,7 @@ export function createPool(options: PoolOptions): pg.Pool {
   const onError = options.onError ?? (() => undefined);
   pool.on('error', onError);
   pool.on('connect', (client) => client.on('error', onError));
+  if (options.metricsName !== undefined) observePool(pool, options.metricsName);
   return pool;
 }
 

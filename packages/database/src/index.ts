@@ -60,6 +60,7 @@ export {
 export {
   type ArchivedMark,
   loadArchivedPositions,
+  loadArchivedTo,
   loadRetention,
   loadRetentions,
   recordArchived,

@@ -49,6 +49,12 @@ export async function loadRetentions(db: Kysely<BusDatabase>): Promise<StreamRet
   return load(db);
 }
 
+/** Up to which entry ID each stream is archived, as far as it is. */
+export async function loadArchivedTo(db: Kysely<BusDatabase>): Promise<ReadonlyMap<string, string>> {
+  const rows = await db.selectFrom('stream_retention').select(['stream', 'archived_to']).execute();
+  return new Map(rows.flatMap(({ stream, archived_to: id }) => (id === null ? [] : [[stream, id] as const])));
+}
+
 /**
  * The last event of an outbox in each of its streams that is verified in the archive: everything that it wrote to the
  * stream before is verified too. Streams of which nothing is archived are not among them.

@@ -79,6 +79,7 @@ export {
   releaseLease,
   renewLease,
 } from './leases.ts';
+export { type EventOutcome, findOutcomes } from './outcomes.ts';
 export { type AggregatePosition, type Inversion, recordPositions } from './positions.ts';
 export {
   emptyInboxPartition,

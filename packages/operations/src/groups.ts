@@ -51,6 +51,7 @@ export interface GroupView {
   readonly lag: number | null;
   /** How long the oldest pending entry has not been touched. `null` if none is pending. */
   readonly oldestPendingIdleMs: number | null;
+  readonly oldestPendingId: string | null;
   readonly consumers: readonly GroupConsumer[];
   /** Pending entries that were handed back and wait for the next claim. */
   readonly handedBack: number;
@@ -134,6 +135,7 @@ function present(status: GroupStatus, registered?: RegisteredGroup): Omit<GroupV
     pending: status.pending,
     lag: status.lag,
     oldestPendingIdleMs: status.oldestPendingIdleMs,
+    oldestPendingId: status.oldestPendingId,
     consumers: status.consumers.filter(({ name }) => name !== HANDED_BACK),
     handedBack: handedBack?.pending ?? 0,
     failed: status.failed,
@@ -150,6 +152,7 @@ function missing(group: RegisteredGroup, stream: string): Omit<GroupView, keyof 
     pending: null,
     lag: null,
     oldestPendingIdleMs: null,
+    oldestPendingId: null,
     consumers: [],
     handedBack: 0,
     failed: null,

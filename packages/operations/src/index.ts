@@ -35,6 +35,8 @@ export { redriveDeadLetters } from './dead-letters/redrive.ts';
 export type { RedriveReport } from './dead-letters/redrive-report.ts';
 export type { FollowOptions } from './dead-letters/redrive-request.ts';
 export { NotParkedError, UnknownGroupError, UnknownTopicError } from './errors.ts';
+export { type EventLife, type EventPlace, readEventLife } from './event-life/event-life.ts';
+export type { GroupProgress } from './event-life/group-progress.ts';
 export { type FollowedEntry, followStreams } from './follow.ts';
 export { controlGroup } from './group-control.ts';
 export { type GroupConsumer, type GroupView, listGroups, type OpenCircuit } from './groups.ts';

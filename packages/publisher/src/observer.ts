@@ -1,15 +1,9 @@
 import type { ParkedEvent, RecordedPositions, RequestedRetry } from '@event-bus/outbox/log';
-import { contextFromHeaders, isSampled, type Logger, meter, SpanKind, tracer } from '@event-bus/telemetry';
-import {
-  attributeNames,
-  messagingSystem,
-  metricNames,
-  operationNames,
-  operationTypes,
-  spanName,
-} from '@event-bus/telemetry/names';
+import { countHistogram, durationHistogram, type Logger, meter } from '@event-bus/telemetry';
+import { attributeNames, messagingSystem, metricNames, operationNames } from '@event-bus/telemetry/names';
 import type { WriterMark } from '@event-bus/transport';
 import type { Batch } from './batch.ts';
+import { tracePublished } from './publish-span.ts';
 
 /** What happens in a publisher, as its logs, metrics and spans tell it. */
 export interface PublisherObserver {
@@ -23,7 +17,9 @@ export interface PublisherObserver {
   parked(event: ParkedEvent): void;
   /** A parked event is no longer in the log. */
   forgotten(event: RequestedRetry): void;
-  /** Redis cannot be written to, or a batch was refused. Each kind of error is logged once until `available`. */
+  /** A stream is not as this publisher left it, and refused a part of a batch. */
+  refused(stream: string): void;
+  /** Redis cannot be written to, or a stream changes while it is recovered. Each kind of error is logged once until `available`. */
   unavailable(error: Error): void;
   available(): void;
   reconciling(stream: string, batches: number): void;
@@ -40,36 +36,33 @@ export interface PublisherObserver {
 export function createPublisherObserver(logger: Logger, source: string): PublisherObserver {
   const instruments = meter();
   const common = { [attributeNames.messagingSystem]: messagingSystem, [attributeNames.source]: source };
-  const sent = instruments.createCounter(metricNames.sentMessages);
-  const batchSize = instruments.createHistogram(metricNames.publisherBatchSize);
-  const delay = instruments.createHistogram(metricNames.publishDelay, { unit: 's' });
-  const refused = instruments.createCounter(metricNames.refusedBatches);
-  const reconciledEvents = instruments.createCounter(metricNames.reconciledEvents);
-  const active = instruments.createGauge(metricNames.publisherActive);
-  const gapsOpen = instruments.createGauge(metricNames.outboxGaps);
+  const sent = instruments.createCounter(metricNames.sentMessages, {
+    description: 'Events written to a stream',
+  });
+  const batchSize = countHistogram(metricNames.publisherBatchSize, 'Events of a batch, per stream');
+  const delay = durationHistogram(
+    metricNames.publishDelay,
+    "From an event's insert until it is in its stream; the oldest of each batch and stream",
+  );
+  const duration = durationHistogram(
+    metricNames.operationDuration,
+    'One batch, from when it was formed until it is in its streams and recorded',
+  );
+  const refused = instruments.createCounter(metricNames.refusedBatches, {
+    description: 'Batches that compare-and-append refused',
+  });
+  const reconciledEvents = instruments.createCounter(metricNames.reconciledEvents, {
+    description: 'Events written again because a stream had lost them',
+  });
+  const active = instruments.createGauge(metricNames.publisherActive, {
+    description: '1 in the process that publishes an outbox, 0 in its standbys',
+  });
+  const gapsOpen = instruments.createGauge(metricNames.outboxGaps, {
+    description: 'Positions that were passed and may still be filled',
+  });
+  const publishing = { ...common, [attributeNames.operationName]: operationNames.publish };
   const outage = new Set<string>();
   active.record(0, common);
-
-  const traceBatch = (batch: Batch, endedAt: number) => {
-    for (const part of batch.parts) {
-      for (const row of part.rows) {
-        if (!isSampled(row.traceparent)) continue;
-        const attributes = {
-          ...common,
-          [attributeNames.operationType]: operationTypes.send,
-          [attributeNames.operationName]: operationNames.publish,
-          [attributeNames.destinationName]: part.stream,
-          [attributeNames.messageId]: row.eventId,
-          [attributeNames.eventType]: row.eventType,
-          [attributeNames.tenantId]: row.tenantId,
-          [attributeNames.position]: row.position,
-          [attributeNames.batchMessageCount]: part.rows.length,
-        };
-        const options = { kind: SpanKind.PRODUCER, attributes, startTime: batch.formedAt };
-        tracer().startSpan(spanName('publish', part.stream), options, contextFromHeaders(row)).end(endedAt);
-      }
-    }
-  };
 
   return {
     leading: (epoch) => {
@@ -83,6 +76,7 @@ export function createPublisherObserver(logger: Logger, source: string): Publish
     formed: (_batch, gaps) => gapsOpen.record(gaps, common),
     recorded: (batch) => {
       const now = Date.now();
+      duration.record(Math.max(0, now - batch.formedAt) / 1_000, publishing);
       for (const part of batch.parts) {
         if (part.rows.length === 0) continue;
         const attributes = { ...common, [attributeNames.destinationName]: part.stream };
@@ -91,7 +85,7 @@ export function createPublisherObserver(logger: Logger, source: string): Publish
         const [oldest] = part.rows;
         if (oldest) delay.record(Math.max(0, now - oldest.insertedAtMs) / 1_000, attributes);
       }
-      traceBatch(batch, now);
+      tracePublished(batch, { attributes: publishing, endedAt: now });
     },
     parked: ({ eventId, aggregateType, aggregateId, reason }) =>
       logger.error(
@@ -103,8 +97,8 @@ export function createPublisherObserver(logger: Logger, source: string): Publish
         { source, ...event },
         'forgotten: this parked event is no longer in the log and can never be published; its aggregate goes on without it',
       ),
+    refused: (stream) => refused.add(1, { ...common, [attributeNames.destinationName]: stream }),
     unavailable: (error) => {
-      if (error.name === 'StreamChangedError') refused.add(1, common);
       if (!outage.has(error.name))
         logger.warn({ source, err: error }, 'a batch is not through; trying until it is');
       outage.add(error.name);

@@ -2,6 +2,7 @@ import { recordProgress, toRanges, type WrittenPart } from '@event-bus/outbox/lo
 import { type Batch, entryOf, lastEventId, type Part, type Reply } from './batch.ts';
 import type { Leader } from './leader.ts';
 import type { LogReader } from './log-reader.ts';
+import type { PublisherObserver } from './observer.ts';
 import { recover } from './recovery.ts';
 
 /**
@@ -40,7 +41,7 @@ export class Pipeline {
     while (this.#underWay.length > remaining) {
       const batch = this.#underWay[0];
       if (batch === undefined) return;
-      if (!(await isAppended(batch))) await recover(this.#leader, this.#underWay);
+      if (!(await isAppended(batch, this.#leader.observer))) await recover(this.#leader, this.#underWay);
       await this.#record(batch);
       this.#underWay.shift();
     }
@@ -80,11 +81,15 @@ export class Pipeline {
   }
 }
 
-async function isAppended(batch: Batch): Promise<boolean> {
+async function isAppended(batch: Batch, observer: PublisherObserver): Promise<boolean> {
   for (const part of batch.parts) {
     if (part.lastId !== undefined) continue;
     const reply = await part.reply;
-    if (reply === undefined || !('result' in reply) || reply.result.outcome !== 'appended') return false;
+    if (reply === undefined || !('result' in reply)) return false;
+    if (reply.result.outcome !== 'appended') {
+      observer.refused(part.stream);
+      return false;
+    }
     part.lastId = reply.result.lastId;
   }
   return true;

@@ -113,5 +113,6 @@ const silentObserver: PublisherObserver = {
   reconciled: ignore,
   unrecoverable: ignore,
   olderThanLog: ignore,
+  refused: ignore,
   unknownMark: ignore,
 };

@@ -2,6 +2,7 @@ import {
   type Attributes,
   type Context,
   context,
+  type Histogram,
   type Link,
   type Meter,
   metrics,
@@ -24,6 +25,21 @@ export function tracer(): Tracer {
  */
 export function meter(): Meter {
   return metrics.getMeter(instrumentationScope);
+}
+
+// Of seconds: from a commit on the same machine to a retry after minutes. The SDK's own are for milliseconds.
+const secondsBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+const countBuckets = [1, 2, 3, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000];
+
+/** A histogram of lengths of time, which are recorded in seconds. */
+export function durationHistogram(name: string, description: string): Histogram {
+  const advice = { explicitBucketBoundaries: secondsBuckets };
+  return meter().createHistogram(name, { unit: 's', description, advice });
+}
+
+/** A histogram of how many there are of something, one at least. */
+export function countHistogram(name: string, description: string): Histogram {
+  return meter().createHistogram(name, { description, advice: { explicitBucketBoundaries: countBuckets } });
 }
 
 /** How a span is to be made. Its parent is the active context unless one is given. */

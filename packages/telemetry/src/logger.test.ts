@@ -76,6 +76,29 @@ test('fields named like credentials are redacted', () => {
   expect(lines[0]).toContain('WRONGPASS');
 });
 
+test('what errors of PostgreSQL and Redis hold of the data is not logged, in causes and among several either', () => {
+  const { logger, lines, last } = setup();
+  const postgres = Object.assign(new Error('duplicate key value violates unique constraint "users_email"'), {
+    code: '23505',
+    constraint: 'users_email',
+    detail: 'Key (email)=(hunter2@example.com) already exists.',
+    where: "unnamed portal with parameters: $1 = 'hunter2'",
+  });
+  const redis = Object.assign(new Error('OOM command not allowed'), {
+    command: { name: 'xadd', args: ['events:user', '*', 'payload', 'hunter2'] },
+  });
+
+  logger.error({ err: postgres }, 'one');
+  const [one] = [last()];
+  logger.error({ err: new Error('outer', { cause: redis }) }, 'two');
+  logger.error({ error: new AggregateError([postgres, redis], 'both') }, 'three');
+
+  expect(lines.join('')).not.toContain('hunter2');
+  expect(one).toMatchObject({ err: { code: '23505', constraint: 'users_email' } });
+  expect(lines[1]).toContain('OOM command not allowed');
+  expect(lines[2]).toContain('users_email');
+});
+
 test('an error shows its type, message, stack and own fields', () => {
   const { logger, last } = setup();
 

@@ -1,6 +1,7 @@
 import { isSpanContextValid, trace } from '@opentelemetry/api';
-import { pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { pino, stdTimeFunctions } from 'pino';
 import { redactUrlPasswords } from './redact.ts';
+import { serializeError } from './serialize-error.ts';
 
 /**
  * What the bus logs through. Fields first, then a constant message; an error goes under `err`. The methods
@@ -28,18 +29,14 @@ const credentialKeys = [
   'secretAccessKey',
 ];
 
-// ioredis hangs the failed command on its errors, and for AUTH the arguments are the password.
-const credentialPaths = [
-  ...credentialKeys.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]),
-  'err.command.args',
-  'error.command.args',
-];
+const credentialPaths = credentialKeys.flatMap((key) => [key, `*.${key}`, `*.*.${key}`]);
 
 /**
  * A logger of JSON lines, one per call, written before the call returns (nothing is lost when the process
  * exits), to standard output unless told otherwise. Each line carries the service's name and, inside a span,
  * `trace_id` and `span_id`. Passwords in URLs are redacted wherever they stand, error messages and stacks
- * included, and so are fields with the usual names of credentials. A secret under another name is not noticed.
+ * included, and so are fields with the usual names of credentials. A secret under another name is not noticed. Errors are
+ * logged without what servers and clients add of the data: rows in PostgreSQL's details, arguments of Redis' commands.
  */
 export function createLogger(options: {
   readonly service: string;
@@ -52,7 +49,7 @@ export function createLogger(options: {
       base: { service: options.service },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (level) => ({ level }) },
-      serializers: { err: stdSerializers.errWithCause, error: stdSerializers.errWithCause },
+      serializers: { err: serializeError, error: serializeError },
       redact: { paths: credentialPaths, censor: '[redacted]' },
       hooks: { streamWrite: redactUrlPasswords },
       mixin: activeSpan,

@@ -41,6 +41,11 @@ export const attributeNames = {
   replayId: 'bus.replay.id',
   /** Why something is not done, in a word. */
   reason: 'bus.reason',
+  /** A server or database that a process needs. */
+  dependency: 'bus.dependency',
+  poolName: 'db.client.connection.pool.name',
+  /** `idle` or `used`. */
+  connectionState: 'db.client.connection.state',
 } as const;
 
 /** Values of `messaging.operation.type`, as the conventions fix them. */
@@ -60,6 +65,8 @@ export const operationNames = {
   process: 'process',
   acknowledge: 'acknowledge',
   deadLetter: 'dead-letter',
+  redrive: 'redrive',
+  replay: 'replay',
   archive: 'archive',
 } as const;
 
@@ -76,12 +83,10 @@ export const metricNames = {
   sentMessages: 'messaging.client.sent.messages',
   /** Counter: events handed to a group. */
   consumedMessages: 'messaging.client.consumed.messages',
-  /** Histogram, s: one call to the broker. */
+  /** Histogram, s: one batch, from when it was formed until it is in its streams and recorded. */
   operationDuration: 'messaging.client.operation.duration',
   /** Histogram, s: one event in its handler, its transaction included. */
   processDuration: 'messaging.process.duration',
-  /** Counter: events appended to an outbox. */
-  appendedEvents: 'bus.outbox.appended',
   /** Gauge: positions passed that were not visible and may still be filled. */
   outboxGaps: 'bus.outbox.gaps',
   /** Gauge: daily partitions of an outbox, the default one not counted. */
@@ -100,14 +105,20 @@ export const metricNames = {
   publisherActive: 'bus.publisher.active',
   /** Histogram: events per published batch. */
   publisherBatchSize: 'bus.publisher.batch_size',
-  /** Histogram, s: from an event's insert until it is in its stream. */
+  /** Histogram, s: from an event's insert until it is in its stream; the oldest event of each batch and stream. */
   publishDelay: 'bus.publisher.delay',
   /** Counter: events written again because a stream had lost them. */
   reconciledEvents: 'bus.publisher.reconciled',
   /** Counter: batches that compare-and-append refused. */
   refusedBatches: 'bus.publisher.refused_batches',
-  /** Histogram, s: from an event's occurrence until its handler's commit. */
+  /** Histogram, s: from an event's occurrence until its handler's commit; live traffic only. */
   endToEndDelay: 'bus.consumer.delay',
+  /** Histogram, s: from an event's entry into its stream until its handler's commit; live traffic only. */
+  streamDelay: 'bus.consumer.stream_delay',
+  /** Histogram: attempts that an event took until it was settled or given up. */
+  attempts: 'bus.consumer.attempts',
+  /** Histogram: events handled together. */
+  consumerBatchSize: 'bus.consumer.batch_size',
   /** Counter: events that had been handled before and changed nothing. */
   duplicateEvents: 'bus.consumer.duplicates',
   /** Counter: failed attempts. */
@@ -148,6 +159,12 @@ export const metricNames = {
   trimBlocked: 'bus.retention.blocked_seconds',
   /** Gauge: 1 while Redis uses more of its memory than the threshold. */
   memoryAlarm: 'bus.retention.memory_alarm',
+  /** Gauge: connections of a pool, by state. */
+  poolConnections: 'db.client.connection.count',
+  /** Gauge: most connections that a pool opens. */
+  poolMax: 'db.client.connection.max',
+  /** Gauge: who waits for a connection of a pool. */
+  poolWaiting: 'db.client.connection.pending_requests',
 } as const;
 
 /**
@@ -178,4 +195,7 @@ export const monitorMetrics = {
   circuitOpen: 'bus.group.circuits_open',
   runnersAlive: 'bus.group.runners',
   groupPaused: 'bus.group.paused',
+  archiveOverdue: 'bus.archive.overdue_seconds',
+  trimBlocked: 'bus.retention.blocked_seconds',
+  reachable: 'bus.monitor.reachable',
 } as const;

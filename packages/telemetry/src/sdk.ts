@@ -1,5 +1,5 @@
 import { DiagLogLevel, diag, metrics } from '@opentelemetry/api';
-import { PrometheusExporter, PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
+import { PrometheusSerializer } from '@opentelemetry/exporter-prometheus';
 import {
   defaultResource,
   detectResources,
@@ -10,6 +10,7 @@ import {
 import { MeterProvider } from '@opentelemetry/sdk-metrics';
 import { TelemetryFlushError } from './errors.ts';
 import type { Logger } from './logger.ts';
+import { ScrapeReader } from './scrape-reader.ts';
 
 /** The running telemetry of a process. */
 export interface Telemetry {
@@ -38,7 +39,7 @@ export async function startTelemetry(options: {
     .merge(resourceFromAttributes({ 'service.name': options.service }))
     .merge(detectResources({ detectors: [envDetector] }));
 
-  const reader = new PrometheusExporter({ preventServerStart: true });
+  const reader = new ScrapeReader();
   const serializer = new PrometheusSerializer();
   const meterProvider = new MeterProvider({ resource, readers: [reader] });
   metrics.setGlobalMeterProvider(meterProvider);

@@ -36,6 +36,16 @@ export function contextFromHeaders(headers: TraceHeaders): Context {
   return span === undefined ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, span);
 }
 
+/**
+ * The same for what is kept whatever was decided when the event was appended: errors and dead letters. Its spans join the
+ * event's trace, of which they may be the only ones.
+ */
+export function keptContextFromHeaders(headers: TraceHeaders): Context {
+  const span = spanContextFromHeaders(headers);
+  if (span === undefined) return ROOT_CONTEXT;
+  return trace.setSpanContext(ROOT_CONTEXT, { ...span, traceFlags: span.traceFlags | TraceFlags.SAMPLED });
+}
+
 /** The remote span that the headers name, for a link; undefined without a valid `traceparent`. */
 export function spanContextFromHeaders(headers: TraceHeaders): SpanContext | undefined {
   const parsed = parseTraceparent(headers.traceparent);

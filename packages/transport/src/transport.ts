@@ -401,6 +401,8 @@ export interface GroupStatus extends GroupRef {
   readonly pending: number;
   readonly lag: number | null;
   readonly lastDeliveredId: string;
+  /** The lowest entry ID that is pending. `null` if none is. */
+  readonly oldestPendingId: string | null;
   readonly oldestPendingIdleMs: number | null;
   readonly consumers: readonly { readonly name: string; readonly pending: number; readonly idleMs: number }[];
   /** Pending entries that will not be retried. */

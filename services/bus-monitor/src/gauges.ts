@@ -1,6 +1,7 @@
 import { type Attributes, meter } from '@event-bus/telemetry';
 import { attributeNames as attribute, monitorMetrics as names } from '@event-bus/telemetry/names';
 import type { Survey } from './survey.ts';
+import type { GroupState, StreamState } from './survey-streams.ts';
 
 type Sample = readonly [value: number | null, attributes?: Attributes];
 
@@ -12,8 +13,8 @@ interface GaugeDefinition {
 }
 
 /**
- * Publishes the last survey as gauges. What could not be told is left out, which is not zero; labels are streams, groups
- * and sources, of which there are few, and never tenants or events.
+ * Publishes the last survey as gauges. What could not be told is left out, which is not zero; labels are streams, groups,
+ * sources and servers, of which there are few, and never tenants, events or consumers.
  */
 export function publishGauges(last: () => Survey | undefined): void {
   const instruments = meter();
@@ -29,139 +30,186 @@ export function publishGauges(last: () => Survey | undefined): void {
 
 const ofStream = (stream: string) => ({ [attribute.destinationName]: stream });
 const ofGroup = (group: string) => ({ [attribute.consumerGroupName]: group });
-const ofBoth = ({ stream, group }: { readonly stream: string; readonly group: string }) => ({
-  ...ofStream(stream),
-  ...ofGroup(group),
-});
-const ofSource = ({ outbox }: Survey) => ({ [attribute.source]: outbox.source ?? '' });
+
+const perStream =
+  (value: (stream: StreamState) => number | null) =>
+  ({ streams }: Survey): Sample[] =>
+    (streams?.streams ?? []).map((stream) => [value(stream), ofStream(stream.stream)]);
+
+/** On each stream that the group reads. */
+const perGroup =
+  (value: (group: GroupState) => number | null) =>
+  ({ streams }: Survey): Sample[] =>
+    (streams?.groups ?? []).map((group) => [
+      value(group),
+      { ...ofStream(group.stream), ...ofGroup(group.group) },
+    ]);
+
+const ofOutbox =
+  (value: (outbox: NonNullable<Survey['outbox']>, at: number) => number) =>
+  ({ outbox, at }: Survey): Sample[] =>
+    outbox === null ? [] : [[value(outbox, at), { [attribute.source]: outbox.source ?? '' }]];
+
+const ofServer =
+  (value: (server: NonNullable<Survey['server']>) => number | null) =>
+  ({ server }: Survey): Sample[] =>
+    server === null ? [] : [[value(server)]];
+
+const perLetters =
+  (value: (letters: NonNullable<Survey['letters']>[number]) => number) =>
+  ({ letters }: Survey): Sample[] =>
+    (letters ?? []).map((of) => [value(of), ofGroup(of.group)]);
+
+const perHealth =
+  (value: (health: NonNullable<Survey['health']>[number]) => number) =>
+  ({ health }: Survey): Sample[] =>
+    (health ?? []).map((of) => [value(of), ofGroup(of.group)]);
 
 const gauges: readonly GaugeDefinition[] = [
   {
+    name: names.reachable,
+    description: '1 while a server answers the monitor; what is told from one that does not is left out',
+    read: ({ server, outbox, health }) =>
+      Object.entries({ redis: server, postgres: outbox, 'bus-postgres': health }).map(([name, part]) => [
+        part === null ? 0 : 1,
+        { [attribute.dependency]: name },
+      ]),
+  },
+  {
     name: names.streamLength,
     description: 'Entries in a stream; those that all groups have handled stay until they are archived',
-    read: ({ streams }) => streams.map(({ stream, length }) => [length, ofStream(stream)]),
+    read: perStream(({ length }) => length),
+  },
+  {
+    name: names.archiveOverdue,
+    unit: 's',
+    description: 'For how long the oldest entry has been due to be archived: since it left the hot window',
+    read: perStream(({ archiveOverdueSeconds }) => archiveOverdueSeconds),
+  },
+  {
+    name: names.trimBlocked,
+    unit: 's',
+    description: 'For how long a group has kept its oldest unacknowledged entry from being trimmed',
+    read: perGroup(({ trimBlockedSeconds }) => trimBlockedSeconds),
   },
   {
     name: names.consumerLag,
     description: 'Entries that a group was not handed yet; left out where the server cannot tell',
-    read: ({ groups }) => groups.map((group) => [group.lag, ofBoth(group)]),
+    read: perGroup(({ lag }) => lag),
   },
   {
     name: names.consumerLagUnknown,
     description: '1 where the server cannot tell the lag of a group',
-    read: ({ groups }) =>
-      groups.map((group) => [group.state !== 'missing' && group.lag === null ? 1 : 0, ofBoth(group)]),
+    read: perGroup(({ state, lag }) => (state !== 'missing' && lag === null ? 1 : 0)),
   },
   {
     name: names.consumerLagSeconds,
     unit: 's',
     description: 'Age of the oldest entry that a group was not handed yet; 0 if there is none',
-    read: ({ groups }) => groups.map((group) => [group.lagSeconds, ofBoth(group)]),
+    read: perGroup(({ lagSeconds }) => lagSeconds),
   },
   {
     name: names.consumerPending,
     description: 'Entries handed to a group and not acknowledged',
-    read: ({ groups }) => groups.map((group) => [group.pending, ofBoth(group)]),
+    read: perGroup(({ pending }) => pending),
   },
   {
     name: names.oldestPendingIdle,
     unit: 's',
     description: 'How long the oldest pending entry of a group has not been touched; 0 if none is pending',
-    read: ({ groups }) =>
-      groups.map((group) => [
-        group.pending === null ? null : (group.oldestPendingIdleMs ?? 0) / 1_000,
-        ofBoth(group),
-      ]),
+    read: perGroup(({ pending, oldestPendingIdleMs }) =>
+      pending === null ? null : (oldestPendingIdleMs ?? 0) / 1_000,
+    ),
   },
   {
     name: names.consumersAlive,
     description: 'Consumers that a group has on a stream',
-    read: ({ groups }) => groups.map((group) => [group.consumers.length, ofBoth(group)]),
+    read: perGroup(({ consumers }) => consumers.length),
   },
   {
     name: names.groupMissing,
     description: '1 for a group that is registered and that the server does not know',
-    read: ({ groups }) => groups.map((group) => [group.state === 'missing' ? 1 : 0, ofBoth(group)]),
+    read: perGroup(({ state }) => (state === 'missing' ? 1 : 0)),
   },
   {
     name: names.memoryUsage,
     description: 'Used memory as a share of maxmemory; left out where none is set',
-    read: ({ server }) => [
-      [server.maxMemoryBytes === null ? null : server.usedMemoryBytes / server.maxMemoryBytes],
-    ],
+    read: ofServer(({ usedMemoryBytes, maxMemoryBytes }) =>
+      maxMemoryBytes === null ? null : usedMemoryBytes / maxMemoryBytes,
+    ),
   },
   {
     name: names.memoryUsed,
     unit: 'By',
     description: 'Memory that Redis uses',
-    read: ({ server }) => [[server.usedMemoryBytes]],
+    read: ofServer(({ usedMemoryBytes }) => usedMemoryBytes),
   },
   {
     name: names.opsPerSecond,
     description: 'Commands per second',
-    read: ({ server }) => [[server.opsPerSecond]],
+    read: ofServer(({ opsPerSecond }) => opsPerSecond),
   },
   {
     name: names.replicationLag,
     description: 'Seconds since a replica was heard of',
-    read: ({ server }) => [...server.replicaLagSeconds].map(([replica, lag]) => [lag, { replica }]),
+    read: ({ server }) => [...(server?.replicaLagSeconds ?? [])].map(([replica, lag]) => [lag, { replica }]),
   },
   {
     name: names.outboxPending,
     description: 'Events committed and not yet in a stream, counted up to 100000',
-    read: (all) => [[all.outbox.pending.count, ofSource(all)]],
+    read: ofOutbox(({ pending }) => pending.count),
   },
   {
     name: names.outboxOldestAge,
     unit: 's',
     description: 'Age of the oldest event that is not in a stream yet; 0 if there is none',
-    read: (all) => [[ageSeconds(all.outbox.oldestPendingAt, all.at), ofSource(all)]],
+    read: ofOutbox(({ oldestPendingAt }, at) => ageSeconds(oldestPendingAt, at)),
   },
   {
     name: names.outboxParked,
     description: 'Events that could not be written, and those that wait behind them',
-    read: (all) => [[all.outbox.parked.count, ofSource(all)]],
+    read: ofOutbox(({ parked }) => parked.count),
   },
   {
     name: names.outboxGaps,
     description: 'Positions that were passed and may still be filled',
-    read: (all) => [[all.outbox.gaps.positions, ofSource(all)]],
+    read: ofOutbox(({ gaps }) => gaps.positions),
   },
   {
     name: names.outboxOldestGapAge,
     unit: 's',
     description: 'Age of the oldest open gap; 0 if there is none',
-    read: (all) => [[ageSeconds(all.outbox.gaps.oldestAt, all.at), ofSource(all)]],
+    read: ofOutbox(({ gaps }, at) => ageSeconds(gaps.oldestAt, at)),
   },
   {
     name: names.outboxLed,
     description: '1 while a publisher leads the outbox',
-    read: (all) => [[all.outbox.isLed ? 1 : 0, ofSource(all)]],
+    read: ofOutbox(({ isLed }) => (isLed ? 1 : 0)),
   },
   {
     name: names.deadLetters,
     description: 'Dead letters of a group that wait for somebody',
-    read: ({ letters }) => letters.map(({ group, dead }) => [dead, ofGroup(group)]),
+    read: perLetters(({ dead }) => dead),
   },
   {
     name: names.redriving,
     description: 'Dead letters of a group that are to be handled again',
-    read: ({ letters }) => letters.map(({ group, redriving }) => [redriving, ofGroup(group)]),
+    read: perLetters(({ redriving }) => redriving),
   },
   {
     name: names.circuitOpen,
     description: 'Runners of a group whose circuit is not closed',
-    read: ({ health }) => health.map(({ group, circuitsOpen }) => [circuitsOpen, ofGroup(group)]),
+    read: perHealth(({ circuitsOpen }) => circuitsOpen),
   },
   {
     name: names.runnersAlive,
     description: 'Runners of a group that were heard of lately',
-    read: ({ health }) => health.map(({ group, runners }) => [runners, ofGroup(group)]),
+    read: perHealth(({ runners }) => runners),
   },
   {
     name: names.groupPaused,
     description: '1 while an operator has paused the group',
-    read: ({ health }) => health.map(({ group, isPaused }) => [isPaused ? 1 : 0, ofGroup(group)]),
+    read: perHealth(({ isPaused }) => (isPaused ? 1 : 0)),
   },
 ];
 

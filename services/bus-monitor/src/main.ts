@@ -9,14 +9,20 @@ await runService({
   name: 'bus-monitor',
   config,
   setup: async ({ config, logger, scope, waitFor }) => {
-    const open = (url: string) => {
-      const pool = createPool({ url, applicationName: 'bus-monitor', max: 3, queryTimeoutMs: 30_000 });
+    const open = (metricsName: string, url: string) => {
+      const pool = createPool({
+        url,
+        applicationName: 'bus-monitor',
+        metricsName,
+        max: 3,
+        queryTimeoutMs: 30_000,
+      });
       const database = createDatabase(pool);
       scope.defer(() => database.destroy());
       return { pool, database };
     };
-    const { pool, database } = open(config.DATABASE_URL.reveal());
-    const { database: bus } = open(config.BUS_DATABASE_URL.reveal());
+    const { pool, database } = open('outbox', config.DATABASE_URL.reveal());
+    const { database: bus } = open('bus', config.BUS_DATABASE_URL.reveal());
     const streams = scope.use(createRedisTransport({ url: config.REDIS_URL.reveal() })).observer();
     await waitFor('postgres', () => assertSchemaIsCurrent(database));
     await waitFor('bus-postgres', () => assertSchemaIsCurrent(bus));
@@ -32,13 +38,14 @@ await runService({
               intervalMs: config.MONITOR_EVERY,
               signal: drain,
               run: async () => {
-                last = await survey({ pool, database, bus, streams });
+                const found = await survey({ pool, database, bus, streams });
+                for (const [part, error] of found.failures) {
+                  if (!(last?.failures.has(part) ?? false))
+                    logger.warn({ part, err: error }, 'a part of the bus could not be looked at');
+                }
+                last = found;
               },
-              onError: (error) => {
-                // Old figures would look like news.
-                last = undefined;
-                logger.warn({ err: error }, 'the bus could not be looked at');
-              },
+              onError: (error) => logger.error({ err: error }, 'the bus could not be looked at'),
             }),
         },
       ],

@@ -130,3 +130,71 @@ test('every gauge that is named is published', async () => {
   expect(missing).toEqual([]);
   expect(published.some((name) => name.startsWith(toPrometheus(replicationLag)))).toBe(false);
 });
+
+test('tells for how long entries are due to be archived, and which group keeps them from being trimmed', async () => {
+  const dayMs = 86_400_000;
+  await sql`insert into topics (name, partitions) values ('user', 1), ('unknown', 1)`.execute(database.db);
+  await sql`insert into consumer_groups (name, topics, ordering, start_from)
+    values ('mail', '{user}', 'none', 'beginning'), ('sms', '{user}', 'none', 'beginning'),
+      ('pager', '{user}', 'none', 'beginning'), ('fax', '{user,unknown}', 'none', 'beginning')`.execute(
+    database.db,
+  );
+  const client = redis.client();
+  // The topic keeps its events in the stream for seven days.
+  const [due, fresh] = [`${Date.now() - 9 * dayMs}-1`, `${Date.now() - dayMs}-1`];
+  for (const stream of ['events:user', 'events:unknown']) {
+    for (const id of [due, fresh]) await client.xadd(stream, id, 'event_id', randomUUID());
+  }
+  await client.xgroup('CREATE', 'events:user', 'mail', '0');
+  await client.xgroup('CREATE', 'events:user', 'sms', '0');
+  await client.xreadgroup('GROUP', 'sms', 'a', 'STREAMS', 'events:user', '>');
+  await client.xack('events:user', 'sms', due);
+  await client.xgroup('CREATE', 'events:user', 'pager', '0');
+  await client.xreadgroup('GROUP', 'pager', 'a', 'COUNT', 1, 'STREAMS', 'events:user', '>');
+  await client.xgroup('CREATE', 'events:user', 'nobody', '0');
+
+  const before = await eventually(async () => {
+    const all = await metrics();
+    return (all.get('bus_archive_overdue_seconds events:user') ?? 0) > 0 && all;
+  });
+  await sql`insert into stream_retention (stream, archived_to) values ('events:user', ${due})`.execute(
+    database.db,
+  );
+  const after = await eventually(async () => {
+    const all = await metrics();
+    return all.get('bus_archive_overdue_seconds events:user') === 0 && all;
+  });
+
+  const twoDays = (name: string) => Math.abs((before.get(name) ?? 0) - 2 * 86_400);
+  expect(twoDays('bus_archive_overdue_seconds events:user')).toBeLessThan(120);
+  expect(twoDays('bus_retention_blocked_seconds events:user mail')).toBeLessThan(120);
+  expect(after.get('bus_retention_blocked_seconds events:user sms')).toBe(0);
+  expect(twoDays('bus_retention_blocked_seconds events:user pager')).toBeLessThan(120);
+  // It has not read anything: the server does not even know it.
+  expect(twoDays('bus_retention_blocked_seconds events:user fax')).toBeLessThan(120);
+  // Whose window is not known, and for whom no trim waits.
+  expect(before.has('bus_archive_overdue_seconds events:unknown')).toBe(false);
+  expect(before.has('bus_retention_blocked_seconds events:unknown fax')).toBe(false);
+  expect(before.has('bus_retention_blocked_seconds events:user nobody')).toBe(false);
+});
+
+test('a server that is down hides nothing but what only it can tell', async () => {
+  await sql`insert into outbox_events (aggregate_type, aggregate_id, event_type, tenant_id, actor_id, payload)
+    values ('user', 'u', 'user.created', 't', 'a', '{}')`.execute(database.db);
+  const before = await eventually(async () => {
+    const all = await metrics();
+    return all.get('bus_monitor_reachable redis') === 1 && all;
+  });
+  await redis.stop();
+
+  const after = await eventually(async () => {
+    const all = await metrics();
+    return all.get('bus_monitor_reachable redis') === 0 && all;
+  });
+
+  expect(before.has('redis_memory_used_bytes')).toBe(true);
+  expect(after.has('redis_memory_used_bytes')).toBe(false);
+  expect(after.get('bus_monitor_reachable postgres')).toBe(1);
+  expect(after.get('bus_monitor_reachable bus-postgres')).toBe(1);
+  expect(after.get('bus_outbox_pending ')).toBe(1);
+});

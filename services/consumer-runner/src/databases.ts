@@ -34,6 +34,7 @@ export function openDatabases(
     createPool({ ...options, applicationName, onError });
 
   const handlers = open('consumer-runner', {
+    metricsName: 'handlers',
     url: config.DATABASE_URL.reveal(),
     max: consumers.reduce((sum, { concurrency }) => sum + concurrency, 0),
     pipeline: true,
@@ -46,7 +47,12 @@ export function openDatabases(
     settings: { statement_timeout: `${upkeepTimeoutMs}ms` },
   };
   const upkeep = createDatabase(
-    open('consumer-runner upkeep', { url: config.DATABASE_URL.reveal(), max: 3, ...timed }),
+    open('consumer-runner upkeep', {
+      metricsName: 'upkeep',
+      url: config.DATABASE_URL.reveal(),
+      max: 3,
+      ...timed,
+    }),
   );
   scope.defer(() => upkeep.destroy());
   const pruning = createDatabase(
@@ -58,7 +64,12 @@ export function openDatabases(
   );
   scope.defer(() => pruning.destroy());
   const bus = createDatabase(
-    open('consumer-runner registry', { url: config.BUS_DATABASE_URL.reveal(), max: 2, ...timed }),
+    open('consumer-runner registry', {
+      metricsName: 'bus',
+      url: config.BUS_DATABASE_URL.reveal(),
+      max: 2,
+      ...timed,
+    }),
   );
   scope.defer(() => bus.destroy());
   return { handlers, upkeep, pruning, bus };

@@ -1,5 +1,5 @@
 import type { Letter } from '@event-bus/inbox';
-import { contextFromHeaders, SpanKind, tracer } from '@event-bus/telemetry';
+import { keptContextFromHeaders, SpanKind, SpanStatusCode, tracer } from '@event-bus/telemetry';
 import {
   attributeNames as attribute,
   messagingSystem,
@@ -15,7 +15,7 @@ import type { GroupRef } from '@event-bus/transport';
  */
 export function inDeadLetterSpan(ref: GroupRef, letter: Letter, beganAt: number, run: () => void): void {
   const { fields } = letter;
-  const parent = contextFromHeaders({
+  const parent = keptContextFromHeaders({
     traceparent: fields.traceparent ?? '',
     tracestate: fields.tracestate ?? '',
   });
@@ -40,6 +40,7 @@ export function inDeadLetterSpan(ref: GroupRef, letter: Letter, beganAt: number,
         ...(letter.replayId !== '' && { [attribute.replayId]: letter.replayId }),
       });
     }
+    span.setStatus({ code: SpanStatusCode.ERROR, message: letter.reason });
     run();
     span.end();
   });

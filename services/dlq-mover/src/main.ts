@@ -9,10 +9,11 @@ await runService({
   name: 'dlq-mover',
   config,
   setup: async ({ config, logger, scope, waitFor }) => {
-    const open = (url: string, max: number) => {
+    const open = (metricsName: string, url: string, max: number) => {
       const pool = createPool({
         url,
         applicationName: 'dlq-mover',
+        metricsName,
         max,
         queryTimeoutMs: 60_000,
         // Whoever handles an event just now is waited for, but not for long.
@@ -23,8 +24,8 @@ await runService({
       scope.defer(() => database.destroy());
       return { database, reach: async () => void (await pool.query('select 1')) };
     };
-    const inbox = open(config.DATABASE_URL.reveal(), 12);
-    const bus = open(config.BUS_DATABASE_URL.reveal(), 2);
+    const inbox = open('inbox', config.DATABASE_URL.reveal(), 12);
+    const bus = open('bus', config.BUS_DATABASE_URL.reveal(), 2);
     const transport = scope.use(createRedisTransport({ url: config.REDIS_URL.reveal() }));
     const streams = transport.observer();
 

@@ -1,5 +1,5 @@
 import type { Letter, LetterPlace } from '@event-bus/inbox';
-import { type Logger, meter } from '@event-bus/telemetry';
+import { durationHistogram, type Logger, meter } from '@event-bus/telemetry';
 import { attributeNames as attribute, messagingSystem, metricNames } from '@event-bus/telemetry/names';
 import { type GroupRef, placeKey } from '@event-bus/transport';
 import { inDeadLetterSpan } from './dead-letter-span.ts';
@@ -44,10 +44,7 @@ export function createMoverObserver(logger: Logger): MoverObserver {
   const restored = instruments.createCounter(metricNames.restoredDeadLetters, {
     description: 'Dead letters that Redis had lost',
   });
-  const sweepDuration = instruments.createHistogram(metricNames.dlqSweepDuration, {
-    unit: 's',
-    description: 'One look through all pending lists',
-  });
+  const sweepDuration = durationHistogram(metricNames.dlqSweepDuration, 'One look through all pending lists');
   const common = { [attribute.messagingSystem]: messagingSystem };
   const of = ({ group }: { readonly group: string }) => ({ ...common, [attribute.consumerGroupName]: group });
 

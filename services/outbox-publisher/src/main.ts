@@ -17,6 +17,7 @@ await runService({
     const pool = createPool({
       url: config.DATABASE_URL.reveal(),
       applicationName: name,
+      metricsName: 'outbox',
       max: 4,
       queryTimeoutMs: 60_000,
     });
@@ -34,6 +35,7 @@ await runService({
     const busPool = createPool({
       url: config.BUS_DATABASE_URL.reveal(),
       applicationName: name,
+      metricsName: 'bus',
       max: 2,
       queryTimeoutMs: 60_000,
     });

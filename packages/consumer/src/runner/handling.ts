@@ -74,7 +74,7 @@ export function createHandling(
     // The next one may be what kills this process, and its death must not be counted against this one.
     if (isAlone) await Promise.allSettled([acknowledger.flush(), failures.flush()]);
     for (const [held, how] of givenUp) {
-      observer.ended(held.delivery, how, 0);
+      observer.ended(held.delivery, how, { durationMs: 0, attempts: held.failure?.attempts ?? 0 });
       settling.giveUp(held, how);
     }
     // Not before they have left the lanes: an entry that came back meanwhile would pass for one that is in hand.
@@ -114,10 +114,11 @@ export function createHandling(
       pump();
     });
     const durationMs = performance.now() - beganAt;
+    observer.handled(works.length);
     for (const [index, held] of open.entries()) {
       const settlement = settlements[index];
       if (settlement === undefined) continue;
-      observer.ended(held.delivery, settlement, durationMs);
+      observer.ended(held.delivery, settlement, { durationMs, attempts: works[index]?.attempt ?? 1 });
       const dueAt = settling.follow(held, settlement, { era, lease: works[index]?.lease });
       if (dueAt !== undefined) again.set(held.id, dueAt);
     }

@@ -53,7 +53,7 @@ export function createKnownDuplicates(
         suspected.add(delivery.stream);
         const held = toHeld(delivery, group);
         acknowledger.add(held.id, held);
-        observer.ended(delivery, { kind: 'settled', how: 'duplicate' }, durationMs);
+        observer.ended(delivery, { kind: 'settled', how: 'duplicate' }, { durationMs, attempts: 1 });
       }
       return deliveries.filter((delivery) => !settled.has(delivery));
     },

@@ -1,6 +1,6 @@
-import { meter } from '@event-bus/telemetry';
+import { type Attributes, countHistogram, durationHistogram, meter } from '@event-bus/telemetry';
 import { attributeNames as attribute, messagingSystem, metricNames } from '@event-bus/telemetry/names';
-import type { Delivery } from '@event-bus/transport';
+import { type Delivery, issuedAt } from '@event-bus/transport';
 import type { Settlement } from '../settlement.ts';
 
 /** Told of what a runner does. */
@@ -9,8 +9,18 @@ export interface RunnerObserver {
   claimed(stream: string, count: number): void;
   /** Pending entries stood in their stream no longer, and were acknowledged. */
   vanished(stream: string, count: number): void;
-  /** A delivery came to an end, `durationMs` after its handling began (its batch's, if it was part of one). */
-  ended(delivery: Delivery, settlement: Settlement, durationMs: number): void;
+  /** So many deliveries were handled together. */
+  handled(count: number): void;
+  /** A delivery came to an end. */
+  ended(delivery: Delivery, settlement: Settlement, handling: HandlingFigures): void;
+}
+
+/** What handling a delivery took. */
+export interface HandlingFigures {
+  /** Since its handling began (its batch's, if it was part of one). */
+  readonly durationMs: number;
+  /** This one included. */
+  readonly attempts: number;
 }
 
 /** Records what a runner does as metrics. What it holds, how its circuit stands and whether it is paused is asked for when they are read. */
@@ -29,6 +39,14 @@ export function createMetricsObserver(
     result.observe(now.circuit() === 'closed' ? 0 : 1, ofGroup),
   );
   instruments.paused.addCallback((result) => result.observe(now.isPaused() ? 1 : 0, ofGroup));
+
+  function recordDelays({ id, fields }: Delivery, attributes: Attributes): void {
+    const now = Date.now();
+    instruments.streamDelay.record(Math.max(0, now - issuedAt(id)) / 1_000, attributes);
+    const delayMs = now - Date.parse(fields.occurred_at ?? '');
+    if (Number.isFinite(delayMs)) instruments.delay.record(Math.max(0, delayMs) / 1_000, attributes);
+  }
+
   return {
     claimed(stream, count) {
       instruments.claimed.add(count, { ...ofGroup, [attribute.destinationName]: stream });
@@ -36,7 +54,10 @@ export function createMetricsObserver(
     vanished(stream, count) {
       instruments.vanished.add(count, { ...ofGroup, [attribute.destinationName]: stream });
     },
-    ended(delivery, settlement, durationMs) {
+    handled(count) {
+      instruments.batchSize.record(count, ofGroup);
+    },
+    ended(delivery, settlement, { durationMs, attempts }) {
       const outcome = outcomeOf(settlement);
       const attributes = {
         ...ofGroup,
@@ -48,10 +69,10 @@ export function createMetricsObserver(
       if (outcome === 'duplicate') instruments.duplicates.add(1, ofGroup);
       if (settlement.kind === 'failed' || settlement.kind === 'given-up')
         instruments.failed.add(1, attributes);
-      if (outcome === 'done') {
-        const delayMs = Date.now() - Date.parse(delivery.fields.occurred_at ?? '');
-        if (Number.isFinite(delayMs)) instruments.delay.record(Math.max(0, delayMs) / 1_000, attributes);
-      }
+      if (outcome === 'done' || outcome === 'skipped' || outcome === 'given-up')
+        instruments.attempts.record(Math.max(1, attempts), attributes);
+      // What was injected waited for a person, who is not to be measured.
+      if (outcome === 'done' && delivery.injected !== true) recordDelays(delivery, attributes);
     },
   };
 }
@@ -77,14 +98,23 @@ function createInstruments() {
     consumed: source.createCounter(metricNames.consumedMessages, {
       description: 'Events handed to a group, by what became of them',
     }),
-    duration: source.createHistogram(metricNames.processDuration, {
-      unit: 's',
-      description: 'One event in its handler, its transaction included',
-    }),
-    delay: source.createHistogram(metricNames.endToEndDelay, {
-      unit: 's',
-      description: "From an event's occurrence until its handler's commit",
-    }),
+    duration: durationHistogram(
+      metricNames.processDuration,
+      'One event in its handler, its transaction included',
+    ),
+    delay: durationHistogram(
+      metricNames.endToEndDelay,
+      "From an event's occurrence until its handler's commit; live traffic only",
+    ),
+    streamDelay: durationHistogram(
+      metricNames.streamDelay,
+      "From an event's entry into its stream until its handler's commit; live traffic only",
+    ),
+    attempts: countHistogram(
+      metricNames.attempts,
+      'Attempts that an event took until it was settled or given up',
+    ),
+    batchSize: countHistogram(metricNames.consumerBatchSize, 'Events handled together'),
     duplicates: source.createCounter(metricNames.duplicateEvents, {
       description: 'Events that had been handled before and changed nothing',
     }),

@@ -6,6 +6,7 @@ import {
   streamsRedriving,
 } from '@event-bus/inbox';
 import { addableFields } from '@event-bus/transport';
+import { traceRedrives } from './redrive-span.ts';
 import type { LetterServers } from './request.ts';
 
 const pageSize = 200;
@@ -51,11 +52,13 @@ export async function injectLetters(
   for (const own of Map.groupBy(letters, ({ group, stream }) => `${group} ${stream}`).values()) {
     const [first] = own;
     if (first === undefined) continue;
+    const beganAt = Date.now();
     const ids = await mover.inject({ stream: first.stream, group: first.group }, own.map(toInjection));
     await noteInjected(
       db,
       own.map((letter, index) => ({ ...letter, injectId: ids[index] ?? '' })),
     );
+    traceRedrives(own, beganAt);
   }
 }
 

@@ -20,6 +20,7 @@ export {
   type RecordedBatch,
   type RecordedPositions,
 } from './batches.ts';
+export { type EventBatch, type EventRecord, readBatchOf, readEvent } from './event.ts';
 export {
   assertLeads,
   assertSource,

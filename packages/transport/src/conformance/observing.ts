@@ -74,11 +74,18 @@ export function testObserving(open: OpenTransport, features: TransportFeatures):
       expect(others).toMatchObject({
         pending: 0,
         lastDeliveredId: '0-0',
+        oldestPendingId: null,
         oldestPendingIdleMs: null,
         consumers: [],
         failed: 0,
       });
-      expect(readers).toMatchObject({ stream, pending: 3, lastDeliveredId: c, failed: 1 });
+      expect(readers).toMatchObject({
+        stream,
+        pending: 3,
+        lastDeliveredId: c,
+        failed: 1,
+        oldestPendingId: a,
+      });
       expect(readers?.oldestPendingIdleMs).toBeGreaterThanOrEqual(0);
       expect(new Map(readers?.consumers.map(({ name, pending }) => [name, pending]))).toEqual(
         new Map([

@@ -28,6 +28,7 @@ function groupStatus(
     pending: pending.size,
     lag: entries.filter(({ id }) => compareEntryIds(id, lastDeliveredId) > 0).length,
     lastDeliveredId,
+    oldestPendingId: oldest?.[0] ?? null,
     oldestPendingIdleMs:
       oldest === undefined ? null : boundedIdleMs(oldest[0], now - oldest[1].deliveredAt, now),
     consumers: [...consumers].map(([consumer, seenAt]) => ({

@@ -45,6 +45,7 @@ export function createRedisObserver(
       // Servers before 7.0 do not report it, and later ones not after entries were deleted.
       lag: lag === undefined || lag === null ? null : Number(lag),
       lastDeliveredId: String(lastDeliveredId),
+      oldestPendingId: oldest?.[0] ?? null,
       oldestPendingIdleMs:
         oldest === undefined ? null : boundedIdleMs(oldest[0], oldest[2], Number(seconds) * 1000),
       consumers: consumers.map((consumer) => {

@@ -1,0 +1,28 @@
+import { stdSerializers } from 'pino';
+
+// Fields of errors that hold data. PostgreSQL tells whole rows in `detail` (of a unique violation, say), parameters in
+// `where`, and the statement of a function in `internalQuery`. ioredis hangs the failed command on its errors, with its
+// arguments: a payload, or for AUTH the password. What a message itself says is left as it is.
+const withData = new Set(['detail', 'where', 'internalQuery', 'command', 'previousErrors', 'lastNodeError']);
+
+/** An error as it is logged: name, message, stack, its own fields but those that hold data, and the same of its causes. */
+export function serializeError(error: unknown): unknown {
+  return error instanceof Error ? withoutData(stdSerializers.errWithCause(error)) : error;
+}
+
+function withoutData(serialized: object): object {
+  return Object.fromEntries(
+    Object.entries(serialized)
+      .filter(([name]) => !withData.has(name))
+      .map(([name, value]: [string, unknown]) => {
+        if (name === 'cause' && isObject(value)) return [name, withoutData(value)];
+        if (name === 'aggregateErrors' && Array.isArray(value))
+          return [name, value.map((entry: unknown) => (isObject(entry) ? withoutData(entry) : entry))];
+        return [name, value];
+      }),
+  );
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
