@@ -49,5 +49,31 @@ export {
   registerTopics,
   registerUnknownTopics,
 } from './registry.ts';
+export {
+  loadReplay,
+  loadReplays,
+  type Replay,
+  type ReplayEnd,
+  type ReplayFilter,
+  type ReplayProgress,
+  type ReplayRange,
+  type ReplayState,
+  type ReplayStream,
+} from './replays/replay.ts';
+export {
+  changeReplay,
+  insertReplay,
+  type NewReplay,
+  openHistory,
+  requestHistory,
+} from './replays/request.ts';
+export {
+  claimReplay,
+  endReplay,
+  noteReplay,
+  openReplays,
+  type ReplayClaim,
+  type ReplayNote,
+} from './replays/work.ts';
 export type { BusDatabase } from './schema.ts';
 export { type PositionRange, type StartPosition, standsBefore } from './start-position.ts';

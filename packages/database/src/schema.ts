@@ -192,7 +192,7 @@ export interface ConsumerGroupsTable {
   name: string;
   topics: string[];
   ordering: 'none' | 'aggregate';
-  start_from: 'beginning' | 'now';
+  start_from: 'beginning' | 'now' | 'archive';
   start_positions: JSONColumnType<Record<string, StoredStartPosition>>;
   policy: JSONColumnType<Record<string, unknown>>;
   handled_events: ColumnType<Record<string, string | null>, string | undefined, string>;
@@ -235,6 +235,43 @@ export interface StreamRetentionSourcesTable {
   trimmed_event_id: string | null;
 }
 
+/** History that is brought to one group. */
+export interface ReplaysTable {
+  id: Generated<string>;
+  kind: 'replay' | 'history';
+  consumer_group: string;
+  topic: string | null;
+  occurred_from: Timestamp | null;
+  occurred_to: Timestamp | null;
+  event_type: string | null;
+  tenant_id: string | null;
+  aggregate_id: string | null;
+  rate: number | null;
+  state: Generated<'queued' | 'running' | 'paused' | 'cancelled' | 'done' | 'failed'>;
+  token: Generated<BigInt64>;
+  error: string | null;
+  requested_by: string;
+  reason: string | null;
+  requested_at: Generated<Date>;
+  started_at: Timestamp | null;
+  ended_at: Timestamp | null;
+}
+
+/** How far it is, per stream: entry IDs. */
+export interface ReplayStreamsTable {
+  replay_id: string;
+  stream: string;
+  first_id: string;
+  last_id: string | null;
+  ends: JSONColumnType<{ entryId: string; eventId: string }[]>;
+  injected_to: string;
+  handled_to: string;
+  scanned: Generated<BigInt64>;
+  injected: Generated<BigInt64>;
+  handled: Generated<BigInt64>;
+  is_done: Generated<boolean>;
+}
+
 /** All tables of the bus. An application's own schema may extend it. */
 export interface BusDatabase {
   outbox_events: OutboxEventsTable;
@@ -255,4 +292,6 @@ export interface BusDatabase {
   group_runners: GroupRunnersTable;
   stream_retention: StreamRetentionTable;
   stream_retention_sources: StreamRetentionSourcesTable;
+  replays: ReplaysTable;
+  replay_streams: ReplayStreamsTable;
 }

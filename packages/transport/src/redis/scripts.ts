@@ -10,13 +10,16 @@ const NAMES = [
   'count-failed',
   'dead-letter',
   'drop-vanished',
+  'end-replay',
   'forget',
   'given-up',
+  'inject-replay',
   'inspect',
   'keep',
   'record-failures',
   'release',
   'remove-consumer',
+  'take-replay',
 ] as const;
 
 /** A script of the `lua` folder. Its head says what it takes and replies. */
