@@ -3,6 +3,12 @@ import type { StoredStartPosition } from './start-position.ts';
 
 /** A bigint column: read as text (exact), written as bigint, number or text. */
 type BigInt64 = ColumnType<string, bigint | number | string, bigint | number | string>;
+/** The same with a default. */
+type GeneratedBigInt64 = ColumnType<
+  string,
+  bigint | number | string | undefined,
+  bigint | number | string
+>;
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
 /** The insert-only log of events. */
@@ -248,7 +254,7 @@ export interface ReplaysTable {
   aggregate_id: string | null;
   rate: number | null;
   state: Generated<'queued' | 'running' | 'paused' | 'cancelled' | 'done' | 'failed'>;
-  token: Generated<BigInt64>;
+  token: GeneratedBigInt64;
   error: string | null;
   requested_by: string;
   reason: string | null;
@@ -266,9 +272,9 @@ export interface ReplayStreamsTable {
   ends: JSONColumnType<{ entryId: string; eventId: string }[]>;
   injected_to: string;
   handled_to: string;
-  scanned: Generated<BigInt64>;
-  injected: Generated<BigInt64>;
-  handled: Generated<BigInt64>;
+  scanned: GeneratedBigInt64;
+  injected: GeneratedBigInt64;
+  handled: GeneratedBigInt64;
   is_done: Generated<boolean>;
 }
 

@@ -56,6 +56,18 @@ export {
   surveyStreams,
 } from './reconcile.ts';
 export { type RetryOutcome, requestRetry } from './retry.ts';
+export { cancelReplay, pauseReplay, type ReplayOrder, resumeReplay } from './replays/control.ts';
+export {
+  EmptyReplayError,
+  HistoryExpiredError,
+  ReplayStateError,
+  TopicNotReadError,
+  UnknownReplayError,
+} from './replays/errors.ts';
+export { isWanted } from './replays/filter.ts';
+export { previewReplay, type ReplayCount, toleranceOf } from './replays/preview.ts';
+export type { ReplayBound, ReplayBounds } from './replays/range.ts';
+export { planReplay, type ReplayPlan, type ReplayWish, requestReplay } from './replays/request.ts';
 export { listStreams, type StreamView, type StreamWriterView } from './streams.ts';
 export { streamsOfGroup, streamsOfTopics } from './topology.ts';
 export { waitForEvent } from './wait-for-event.ts';

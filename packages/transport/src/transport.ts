@@ -278,8 +278,10 @@ export type ReplayOutcome =
       /** Of the first entry that is not settled, whoever injected it; `null` if all are. */
       readonly firstId: string | null;
     }
-  /** Nothing was added. `lost`: what was injected last is not there, or the replay is elsewhere: take it again. */
-  | { readonly outcome: 'superseded' | 'lost' };
+  /** Nothing was added: another holder has taken the replay. */
+  | { readonly outcome: 'superseded' }
+  /** Nothing was added: what was injected last is not there, or the replay is elsewhere. It has to be taken again. */
+  | { readonly outcome: 'lost' };
 
 /**
  * The side of those who give entries up and bring them back. Every step may be repeated. Each is one script; where
