@@ -9,6 +9,7 @@ import { addPause, addResume } from './commands/pause.ts';
 import { addPending } from './commands/pending.ts';
 import { addPublish } from './commands/publish.ts';
 import { addReconcile } from './commands/reconcile.ts';
+import { addReplay } from './commands/replay.ts';
 import { addStreams } from './commands/streams.ts';
 import { addTail } from './commands/tail.ts';
 import type { SetStatus } from './exit-status.ts';
@@ -60,6 +61,7 @@ function createProgram(setStatus: SetStatus): Command {
   addOutbox(program, setStatus);
   addReconcile(program, setStatus);
   addAudit(program, setStatus);
+  addReplay(program, setStatus);
   return program;
 }
 
@@ -70,6 +72,7 @@ Configuration comes from the environment; a command asks only for what it needs:
   BUS_DATABASE_URL     the database of the whole bus (default: DATABASE_URL)
   INBOX_DATABASE_URL   the database of the consumers' inboxes (default: DATABASE_URL)
   REDIS_URL            the Redis server
+  ARCHIVE_URL          the archive, for replays
 
 Exit status: 0 done, 1 failed or not all is well, 64 wrong usage, 78 wrong configuration.
 

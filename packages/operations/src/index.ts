@@ -65,6 +65,7 @@ export {
   UnknownReplayError,
 } from './replays/errors.ts';
 export { isWanted } from './replays/filter.ts';
+export { replayPercent } from './replays/percent.ts';
 export { previewReplay, type ReplayCount, toleranceOf } from './replays/preview.ts';
 export type { ReplayBound, ReplayBounds } from './replays/range.ts';
 export { planReplay, type ReplayPlan, type ReplayWish, requestReplay } from './replays/request.ts';

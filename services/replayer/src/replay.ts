@@ -1,7 +1,7 @@
 import { claimReplay, endReplay, type Replay, type ReplayStream } from '@event-bus/database';
+import { replayPercent } from '@event-bus/operations';
 import { backoff, sleep } from '@event-bus/service';
 import type { Logger } from '@event-bus/telemetry';
-import { issuedAt } from '@event-bus/transport';
 import { isFinal, SupersededError } from './errors.ts';
 import { createPacer } from './pacer.ts';
 import { type ReplayParts, replayStream } from './replay-stream.ts';
@@ -29,7 +29,7 @@ export function createReplayer(parts: ReplayParts & { readonly logger: Logger })
     const streams = new Map(replay.streams.map((stream) => [stream.stream, stream]));
     const moved = (stream: ReplayStream) => {
       streams.set(stream.stream, stream);
-      told(percentOf([...streams.values()]));
+      told(replayPercent([...streams.values()]));
     };
     const open = replay.streams.filter(({ isDone }) => !isDone);
     await eachOf(open, STREAMS_AT_A_TIME, stop, (stream, signal) =>
@@ -102,17 +102,4 @@ async function eachOf<Item>(
   };
   await Promise.all(Array.from({ length: width }, work));
   if (failures.length > 0) throw failures[0];
-}
-
-/** How much is injected, by the times at which the entries of the streams were published. */
-export function percentOf(streams: readonly ReplayStream[]): number {
-  const shares = streams.map(({ firstId, lastId, injectedTo, isDone }) => {
-    if (isDone) return 1;
-    // Of a history it is not known where it begins and ends.
-    if (lastId === null) return 0;
-    const [first, last] = [issuedAt(firstId), issuedAt(lastId)];
-    return last <= first ? 0 : Math.max(0, Math.min(1, (issuedAt(injectedTo) - first) / (last - first)));
-  });
-  const sum = shares.reduce((total, share) => total + share, 0);
-  return streams.length === 0 ? 100 : Math.floor((100 * sum) / streams.length);
 }

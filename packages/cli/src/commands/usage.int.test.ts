@@ -12,6 +12,12 @@ const commands = [
   ['outbox', 'parked'],
   ['outbox', 'retry'],
   ['reconcile'],
+  ['replay'],
+  ['replay', 'list'],
+  ['replay', 'show'],
+  ['replay', 'pause'],
+  ['replay', 'resume'],
+  ['replay', 'cancel'],
 ];
 
 test('the help names every command, every variable and every exit status', async () => {
