@@ -54,6 +54,8 @@ export function createReplayer(parts: ReplayParts & { readonly logger: Logger })
           if (replay === undefined) return;
           const { group, topic, kind } = replay;
           logger.info({ replay: id, group, topic, kind }, 'working on a replay');
+          if (kind === 'history' && parts.history.store === undefined)
+            logger.warn({ group }, 'there is no archive: the group begins with what is in the streams');
           return await work(replay, stop, told);
         } catch (error) {
           if (replay !== undefined && error instanceof SupersededError) return ended(replay, 'stopped');

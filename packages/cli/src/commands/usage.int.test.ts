@@ -13,10 +13,6 @@ const commands = [
   ['outbox', 'retry'],
   ['reconcile'],
   ['replay'],
-  ['replay', 'list'],
-  ['replay', 'show'],
-  ['replay', 'pause'],
-  ['replay', 'resume'],
   ['replay', 'cancel'],
 ];
 

@@ -1,4 +1,4 @@
-import { type BusDatabase, TopicPartitionsError } from '@event-bus/database';
+import { type BusDatabase, type RegisteredGroup, TopicPartitionsError } from '@event-bus/database';
 import { registerInboxGroup } from '@event-bus/inbox';
 import type { Logger } from '@event-bus/telemetry';
 import type { EventTransport } from '@event-bus/transport';
@@ -9,6 +9,7 @@ import type { Feed } from './feed.ts';
 import type { RunnerGroup } from './group.ts';
 import { handBack } from './hand-back.ts';
 import { createHandling, type Handling } from './handling.ts';
+import { createHistoryGate, openGate } from './history.ts';
 import { createIntake } from './intake.ts';
 import { keepClaimed } from './keepalive.ts';
 import { createKnownDuplicates, type KnownDuplicates } from './known-duplicates.ts';
@@ -21,7 +22,6 @@ import { register } from './registration.ts';
 import { createRunnerState, type RunnerState } from './runner-state.ts';
 import { defaultRunnerSettings, type RunnerSettings } from './settings.ts';
 import type { Solitude } from './solitude.ts';
-import type { StartPositions } from './start-positions.ts';
 
 /** What a runner is made of. */
 export interface GroupRunnerOptions {
@@ -89,13 +89,13 @@ export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
     name: `group ${group.group}`,
     async run({ drain, abort }) {
       try {
-        const startPositions = await registerUntilDone(options, state, drain);
-        if (startPositions === undefined) return;
+        const registered = await registerUntilDone(options, state, drain);
+        if (registered === undefined) return;
         await handleUntilDrained(options, {
           state,
           handling,
           duplicates,
-          startPositions,
+          registered,
           drain,
           abort,
           aborting,
@@ -115,12 +115,12 @@ export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
   };
 }
 
-/** Returns the group's start positions, or `undefined` if it was told to stop before it could be registered. */
+/** Returns the registered group, or `undefined` if it was told to stop before it could be registered. */
 async function registerUntilDone(
   { group, registry, inbox }: GroupRunnerOptions,
   { streams, settings, control, logger }: RunnerState,
   drain: AbortSignal,
-): Promise<StartPositions | undefined> {
+): Promise<RegisteredGroup | undefined> {
   const outage = createOutage('registering the group', logger);
   while (!drain.aborted) {
     try {
@@ -129,7 +129,7 @@ async function registerUntilDone(
       const registered = await register(group, { registry, streams, logger });
       await control.join(drain);
       outage.recovered();
-      return registered.startFrom === 'now' ? registered.startPositions : new Map();
+      return registered;
     } catch (error) {
       if (error instanceof TopicPartitionsError) throw error;
       await pause(outage.failed(error), drain);
@@ -142,7 +142,7 @@ interface Run {
   readonly state: RunnerState;
   readonly handling: Handling;
   readonly duplicates: KnownDuplicates;
-  readonly startPositions: StartPositions;
+  readonly registered: RegisteredGroup;
   readonly drain: AbortSignal;
   readonly abort: AbortSignal;
   /** Aborts the handlers. */
@@ -150,11 +150,17 @@ interface Run {
 }
 
 async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promise<void> {
-  const { transport, leases } = options;
-  const { state, handling, duplicates, startPositions, abort, aborting } = run;
+  const { transport, registry, leases } = options;
+  const { state, handling, duplicates, registered, abort, aborting } = run;
   const ended = new AbortController();
   const broken = new AbortController();
   const drain = AbortSignal.any([run.drain, broken.signal]);
+  const startPositions = registered.startFrom === 'now' ? registered.startPositions : new Map();
+  const onOpen = () => state.moved.ring();
+  const history =
+    registered.startFrom === 'archive'
+      ? createHistoryGate({ group: registered.name, registry, logger: state.logger, onOpen })
+      : openGate;
   const intake = createIntake(state, { startPositions, duplicates, pump: handling.pump });
   const reader = transport.reader();
   const stop = ended.signal;
@@ -165,7 +171,7 @@ async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promis
       broken.abort(error);
     });
   const takingIn = [
-    ...sourcesOf(state, reader).map((source) => readNewEntries(state, { source, intake, duplicates, drain })),
+    ...sourcesOf(state, reader).map((source) => readNewEntries(state, { source, intake, duplicates, history, drain })),
     ...state.feeds.map((feed) => tendFeed(state, { feed, intake, drain })),
   ].map(watch);
   const upkeep = [
@@ -174,6 +180,7 @@ async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promis
     state.acknowledger.run(stop),
     state.failures.run(stop),
     state.blockers.run(stop),
+    history.run(stop),
     ...(leases === undefined
       ? []
       : state.slots.map((slot) => tendLease(state, { slot, store: leases, drain, stop }))),
