@@ -52,12 +52,19 @@ describe('reading over the seam', () => {
 
     expect(await readAll(history)).toEqual(all);
     expect(await readAll(history, { after: all[49]?.id ?? '' })).toEqual(all.slice(50));
-    expect(await readAll(history, { after: all[49]?.id ?? '', to: all[520]?.id ?? '' })).toEqual(all.slice(50, 521));
-    expect(await readAll(history, { after: all[149]?.id ?? '', to: all[250]?.id ?? '' })).toEqual(all.slice(150, 251));
+    expect(await readAll(history, { after: all[49]?.id ?? '', to: all[520]?.id ?? '' })).toEqual(
+      all.slice(50, 521),
+    );
+    expect(await readAll(history, { after: all[149]?.id ?? '', to: all[250]?.id ?? '' })).toEqual(
+      all.slice(150, 251),
+    );
   });
 
   test('gives each entry once while an archiver archives and trims, whenever it does', async () => {
-    const step = fc.record({ archive: fc.integer({ min: 0, max: 80 }), trim: fc.integer({ min: 0, max: 80 }) });
+    const step = fc.record({
+      archive: fc.integer({ min: 0, max: 80 }),
+      trim: fc.integer({ min: 0, max: 80 }),
+    });
     await fc.assert(
       fc.asyncProperty(
         fc.array(step, { maxLength: 12 }),

@@ -1,4 +1,9 @@
-import { compareEntryIds, type StreamEntry, type StreamObserver, type StreamStatus } from '@event-bus/transport';
+import {
+  compareEntryIds,
+  type StreamEntry,
+  type StreamObserver,
+  type StreamStatus,
+} from '@event-bus/transport';
 import { HistoryGapError } from './errors.ts';
 import { following } from './layout/entry-id.ts';
 import { readEntries } from './read-entries.ts';

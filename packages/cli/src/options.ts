@@ -76,16 +76,6 @@ export function parseEntryId(text: string): string {
   throw new InvalidArgumentError('It must be the ID of an entry: <milliseconds>-<sequence>.');
 }
 
-/** Reads an instant, with its offset from UTC. */
-export function parseInstant(text: string): Date {
-  const instant = new Date(text);
-  const hasOffset = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))?$/.test(text);
-  if (hasOffset && !Number.isNaN(instant.getTime())) return instant;
-  throw new InvalidArgumentError(
-    'It must be a day (2026-09-21, from 00:00 UTC) or a time with its offset (2026-09-21T14:00:00Z).',
-  );
-}
-
 /** `--timeout`, which is in milliseconds once it is read. */
 export function timeoutOption(description: string, defaultMs: number): Option {
   return new Option('--timeout <duration>', description)

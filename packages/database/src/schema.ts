@@ -4,11 +4,7 @@ import type { StoredStartPosition } from './start-position.ts';
 /** A bigint column: read as text (exact), written as bigint, number or text. */
 type BigInt64 = ColumnType<string, bigint | number | string, bigint | number | string>;
 /** The same with a default. */
-type GeneratedBigInt64 = ColumnType<
-  string,
-  bigint | number | string | undefined,
-  bigint | number | string
->;
+type GeneratedBigInt64 = ColumnType<string, bigint | number | string | undefined, bigint | number | string>;
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
 /** The insert-only log of events. */

@@ -55,7 +55,6 @@ export {
   type StreamSurvey,
   surveyStreams,
 } from './reconcile.ts';
-export { type RetryOutcome, requestRetry } from './retry.ts';
 export { cancelReplay, pauseReplay, type ReplayOrder, resumeReplay } from './replays/control.ts';
 export {
   EmptyReplayError,
@@ -69,6 +68,7 @@ export { replayPercent } from './replays/percent.ts';
 export { previewReplay, type ReplayCount, toleranceOf } from './replays/preview.ts';
 export type { ReplayBound, ReplayBounds } from './replays/range.ts';
 export { planReplay, type ReplayPlan, type ReplayWish, requestReplay } from './replays/request.ts';
+export { type RetryOutcome, requestRetry } from './retry.ts';
 export { listStreams, type StreamView, type StreamWriterView } from './streams.ts';
 export { streamsOfGroup, streamsOfTopics } from './topology.ts';
 export { waitForEvent } from './wait-for-event.ts';

@@ -342,11 +342,7 @@ export interface EntryMover {
    * Forgets a replay. With `withdrawn`, what stands injected with this `replay_id` and nobody has read is taken back;
    * returns how many.
    */
-  endReplay(
-    ref: GroupRef,
-    replay: string,
-    options?: { readonly withdrawn?: string },
-  ): Promise<number>;
+  endReplay(ref: GroupRef, replay: string, options?: { readonly withdrawn?: string }): Promise<number>;
   /** How many entries are injected and not settled yet. */
   injectedCount(ref: GroupRef): Promise<number>;
   /** Acknowledges entries that no longer stand in their stream. Returns how many were pending. */

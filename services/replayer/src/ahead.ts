@@ -25,7 +25,10 @@ interface Part {
  * Goes on from what is noted and what the server knows. The inject stream is in order, and what is settled leaves it: so
  * all up to a part is settled when the stream begins behind it.
  */
-export function createAhead(noted: ReplayProgress, taken: { readonly at: string; readonly lastId: string }): Ahead {
+export function createAhead(
+  noted: ReplayProgress,
+  taken: { readonly at: string; readonly lastId: string },
+): Ahead {
   let { handledTo, scanned, injected, handled } = noted;
   let injectedTo = taken.at;
   let bytes = 0;

@@ -24,7 +24,8 @@ export async function findEnd(
   if (await isInPlace(history, { stream, lastId, ends, at })) return { lastId, ends };
   const { occurredFrom, occurredTo } = replay.filter;
   const endsBeforeOthers = ends.every(({ entryId }) => compareEntryIds(entryId, lastId) > 0);
-  if (occurredFrom === null || (endsBeforeOthers && occurredTo === null)) throw new StreamRebuiltError(stream);
+  if (occurredFrom === null || (endsBeforeOthers && occurredTo === null))
+    throw new StreamRebuiltError(stream);
   const missing = new Set(ends.map(({ eventId }) => eventId));
   const found: ReplayEnd[] = [];
   for await (const { id, fields } of readHistory(history, { stream, after: at, mayBeGone: 'all' })) {

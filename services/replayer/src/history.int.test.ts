@@ -26,7 +26,10 @@ async function setUp(): Promise<void> {
     aggregate_id text not null, name text not null, pid integer not null, attempt integer not null)`);
   folder = join(stage.folder.path, 'consumer');
   mkdirSync(folder);
-  writeFileSync(join(folder, 'package.json'), JSON.stringify({ name: group, type: 'module', exports: './consumer.js' }));
+  writeFileSync(
+    join(folder, 'package.json'),
+    JSON.stringify({ name: group, type: 'module', exports: './consumer.js' }),
+  );
   const options = { group, ordering: 'aggregate', startFrom: 'archive' };
   writeFileSync(
     join(folder, 'consumer.js'),
@@ -60,14 +63,20 @@ async function handled(): Promise<{ event_id: string; aggregate_id: string }[]> 
 }
 
 const untilHandled = (count: number) =>
-  eventually(async () => (await handled()).length >= count, { timeoutMs: 50_000, message: `${count} to be handled` });
+  eventually(async () => (await handled()).length >= count, {
+    timeoutMs: 50_000,
+    message: `${count} to be handled`,
+  });
 
 /** All of them were handled once, each aggregate's in order. */
 async function expectHistory(events: readonly Readonly<Record<string, string>>[]): Promise<void> {
   await untilHandled(events.length);
   const byAggregate = (rows: readonly { event_id?: string; aggregate_id?: string }[]) =>
     Object.fromEntries(
-      [...Map.groupBy(rows, (row) => row.aggregate_id)].map(([id, own]) => [id, own.map((row) => row.event_id)]),
+      [...Map.groupBy(rows, (row) => row.aggregate_id)].map(([id, own]) => [
+        id,
+        own.map((row) => row.event_id),
+      ]),
     );
   expect(byAggregate(await handled())).toEqual(byAggregate(events));
 }

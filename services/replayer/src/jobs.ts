@@ -45,7 +45,10 @@ export function createJobs(parts: {
           replayer.run(job.data.replay, drain, (percent) => {
             // It is for onlookers. The job may be gone: what is true stands in the database.
             job.updateProgress(percent).catch((error: unknown) => {
-              logger.debug({ err: error, replay: job.data.replay }, 'the progress of a job could not be told');
+              logger.debug(
+                { err: error, replay: job.data.replay },
+                'the progress of a job could not be told',
+              );
             });
           }),
         {
@@ -59,7 +62,8 @@ export function createJobs(parts: {
           skipVersionCheck: true,
         },
       );
-      const onError = (error: Error) => logger.warn({ err: error }, 'the jobs of replays cannot be reached as they should');
+      const onError = (error: Error) =>
+        logger.warn({ err: error }, 'the jobs of replays cannot be reached as they should');
       queue.on('error', onError);
       worker.on('error', onError);
       const stop = () => void worker.close(true);

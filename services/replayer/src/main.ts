@@ -23,7 +23,8 @@ await runService({
     const transport = scope.use(createRedisTransport({ url: REDIS_URL.reveal() }));
     const streams = transport.observer();
     let store: ArchiveStore | undefined;
-    if (ARCHIVE_URL === undefined) logger.warn({}, 'there is no ARCHIVE_URL: only what is in the streams still can be replayed');
+    if (ARCHIVE_URL === undefined)
+      logger.warn({}, 'there is no ARCHIVE_URL: only what is in the streams still can be replayed');
     else store = scope.use(openArchiveStore({ ...config, ARCHIVE_URL }));
     await waitFor('postgres', () => assertSchemaIsCurrent(bus));
 

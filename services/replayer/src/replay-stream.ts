@@ -1,5 +1,11 @@
 import { type History, readHistory, readLeftEntries } from '@event-bus/archive';
-import { type BusDatabase, noteReplay, type Replay, type ReplayNote, type ReplayStream } from '@event-bus/database';
+import {
+  type BusDatabase,
+  noteReplay,
+  type Replay,
+  type ReplayNote,
+  type ReplayStream,
+} from '@event-bus/database';
 import { isWanted, toleranceOf } from '@event-bus/operations';
 import { sleep } from '@event-bus/service';
 import type { EntryMover, StreamEntry } from '@event-bus/transport';

@@ -41,7 +41,8 @@ export function createReplayer(parts: ReplayParts & { readonly logger: Logger })
   function ended(replay: Replay, how: 'done' | 'failed' | 'stopped', error?: unknown): void {
     observer.ended(replay, how);
     const facts = { replay: replay.id, group: replay.group, kind: replay.kind };
-    if (how === 'failed') logger.error({ ...facts, err: error }, 'the replay failed: `bus replay resume` lets it go on');
+    if (how === 'failed')
+      logger.error({ ...facts, err: error }, 'the replay failed: `bus replay resume` lets it go on');
     else logger.info(facts, how === 'done' ? 'the replay is done' : 'the replay was stopped or taken over');
   }
 

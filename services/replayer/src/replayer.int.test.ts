@@ -109,7 +109,13 @@ describe('a replay', () => {
     await stage.archiveAndTrim(150);
     const from = { at: new Date(recently - 60_000 + 20) };
     const to = { at: new Date(recently - 60_000 + 250) };
-    const id = await stage.request({ from, to, eventType: 'user.renamed', tenantId: 'acme', aggregateId: 'u-0' });
+    const id = await stage.request({
+      from,
+      to,
+      eventType: 'user.renamed',
+      tenantId: 'acme',
+      aggregateId: 'u-0',
+    });
     await stage.spawn();
 
     const replay = await stage.until(id, 'done');
@@ -193,9 +199,14 @@ describe('a replay', () => {
     expect(received).toEqual(idsOf(events).slice(0, received.length));
     expect((await stage.replay(id)).state).toBe('cancelled');
     await expect(resumeReplay(stage.database.db, id, order)).rejects.toThrow(/is cancelled/);
-    const { rows } = await stage.database.pool.query('select action, operator from operator_actions order by id');
+    const { rows } = await stage.database.pool.query(
+      'select action, operator from operator_actions order by id',
+    );
     expect(rows).toEqual(
-      ['replay', 'replay-pause', 'replay-resume', 'replay-cancel'].map((action) => ({ action, operator: 'ann' })),
+      ['replay', 'replay-pause', 'replay-resume', 'replay-cancel'].map((action) => ({
+        action,
+        operator: 'ann',
+      })),
     );
   });
 
@@ -229,7 +240,10 @@ describe('a replay', () => {
     const wanted: string[] = [];
     await stage.archivePast(1_000, (n) => {
       const bulk = Array.from({ length: 4 }, () =>
-        stage.eventFields({ event_type: 'user.deleted', payload: JSON.stringify({ of: 'x'.repeat(40_000) }) }),
+        stage.eventFields({
+          event_type: 'user.deleted',
+          payload: JSON.stringify({ of: 'x'.repeat(40_000) }),
+        }),
       );
       const one = stage.eventFields({ payload: JSON.stringify({ name: `n-${n}` }) });
       wanted.push(one.event_id ?? '');
@@ -237,7 +251,8 @@ describe('a replay', () => {
     });
     const [live] = await stage.publish(1);
     const replayer = await stage.spawn({ REPLAY_AHEAD: '1000' });
-    const held = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${replayer.pid}/status`, 'utf8'))?.[1]) / 1_024;
+    const held = () =>
+      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${replayer.pid}/status`, 'utf8'))?.[1]) / 1_024;
     const before = held();
     let most = 0;
     const id = await stage.request({ eventType: 'user.renamed' });
@@ -265,7 +280,9 @@ test('a replay says so if its range has expired, or has nothing in it', async ()
   await stage.client.xtrim(stage.stream, 'MINID', `${ms}-${Number(sequence) + 1}`);
 
   await expect(stage.request()).rejects.toMatchObject({ code: 'history_expired', begins: id });
-  await expect(stage.request({ from: { id: trimmed[0]?.id ?? '' } })).rejects.toThrow(/has expired or was never archived/);
+  await expect(stage.request({ from: { id: trimmed[0]?.id ?? '' } })).rejects.toThrow(
+    /has expired or was never archived/,
+  );
   await expect(stage.request({ from: { at: new Date(Date.now() + 48 * 3_600_000) } })).rejects.toMatchObject({
     code: 'replay_empty',
   });

@@ -11,7 +11,11 @@ const pollMs = 300;
 const barWidth = 30;
 
 /** Shows how far a replay is until it has ended or is stopped, or Ctrl-C; the replay goes on without. */
-export async function followReplay(db: Parameters<typeof loadReplay>[0], id: string, setStatus: SetStatus): Promise<void> {
+export async function followReplay(
+  db: Parameters<typeof loadReplay>[0],
+  id: string,
+  setStatus: SetStatus,
+): Promise<void> {
   const stop = interruption();
   const isTerminal = process.stderr.isTTY;
   let shown = '';

@@ -14,7 +14,9 @@ export function addReplayShow(replay: Command): void {
   replay
     .command('show')
     .summary('show all there is about a replay')
-    .description('Shows all there is about a replay, as JSON: its range and filters, and how far it is on each stream.')
+    .description(
+      'Shows all there is about a replay, as JSON: its range and filters, and how far it is on each stream.',
+    )
     .argument('<replay>', 'its ID', parseReplayId)
     .addHelpText('after', '\nExample:\n  $ bus replay show 1a7e5e9e-d928-4966-9b1d-3bc13eba26c1')
     .action(async (id: string) => {

@@ -74,7 +74,10 @@ async function settle(count: number): Promise<string[]> {
   while (found.length < count) {
     const read = await reader.read({ group, consumer: 'test', from: [ref], count: 100, blockMs: 100 });
     found.push(...read.map(({ fields }) => fields.event_id ?? ''));
-    await reader.acknowledge(ref, read.map(({ id, fields }) => ({ id, eventId: fields.event_id ?? '' })));
+    await reader.acknowledge(
+      ref,
+      read.map(({ id, fields }) => ({ id, eventId: fields.event_id ?? '' })),
+    );
   }
   return found;
 }
@@ -85,7 +88,9 @@ test('counts what a replay would bring, by type and place, and changes nothing',
 
   const { status, output } = await bus(...everything, '--dry-run');
 
-  expect(output).toMatch(/^TYPE +ARCHIVE +STREAM\nuser\.renamed +\d +\d\n7 events would be replayed to directory\.\n$/);
+  expect(output).toMatch(
+    /^TYPE +ARCHIVE +STREAM\nuser\.renamed +\d +\d\n7 events would be replayed to directory\.\n$/,
+  );
   expect(status).toBe(0);
   const nothing = await bus(...everything, '--tenant', 'nobody', '--dry-run');
   expect(nothing.output).toBe('Nothing in this range is what you asked for: directory would get no event.\n');
@@ -110,7 +115,9 @@ test('replays archive and stream, shows how far it is, and ends when the group h
   expect(output).toMatch(/^\[#{30}\] 100% {2}8 injected, 8 settled {2}done$/m);
   expect(output).toMatch(/^Done: 8 events settled by directory\.$/m);
   expect(status).toBe(0);
-  const [replay] = JSON.parse((await bus('replay', 'list', '--group', group, '--json')).output) as { id: string }[];
+  const [replay] = JSON.parse((await bus('replay', 'list', '--group', group, '--json')).output) as {
+    id: string;
+  }[];
   expect(JSON.parse((await bus('replay', 'show', replay?.id ?? '')).output)).toMatchObject({
     group,
     topic: 'user',
@@ -118,7 +125,9 @@ test('replays archive and stream, shows how far it is, and ends when the group h
     requestedBy: 'alice',
     reason: 'lost its table',
   });
-  expect((await bus('replay', 'list')).output).toMatch(/ +directory +user +done +100% +8 +8 +alice +\S+.* ago +lost its table$/m);
+  expect((await bus('replay', 'list')).output).toMatch(
+    / +directory +user +done +100% +8 +8 +alice +\S+.* ago +lost its table$/m,
+  );
   expect(await bus('replay', 'pause', replay?.id ?? '')).toEqual({
     status: 1,
     output: `the replay ${replay?.id} is done: it cannot be paused\n`,
@@ -132,9 +141,13 @@ test('pauses, resumes and cancels, with who did it on record', async () => {
 
   expect((await bus('replay', 'pause', id, '--operator', 'bob', '--reason', 'wait')).status).toBe(0);
   expect((await bus('replay', 'resume', id, '--operator', 'bob')).status).toBe(0);
-  expect((await bus('replay', 'cancel', id, '--operator', 'cyd')).output).toMatch(/^Cancelled; 0 events taken back/);
+  expect((await bus('replay', 'cancel', id, '--operator', 'cyd')).output).toMatch(
+    /^Cancelled; 0 events taken back/,
+  );
 
-  expect((await bus('replay', 'resume', id)).output).toBe(`the replay ${id} is cancelled: it cannot be resumed\n`);
+  expect((await bus('replay', 'resume', id)).output).toBe(
+    `the replay ${id} is cancelled: it cannot be resumed\n`,
+  );
   const { rows } = await bench.database.pool.query(
     'select action, operator, consumer_group, reason from operator_actions order by id',
   );
@@ -150,14 +163,31 @@ test('says what is wrong with what was asked for', async () => {
   const replay = (...args: readonly string[]) => bus('replay', ...args);
   const unknownId = '1a7e5e9e-d928-4966-9b1d-3bc13eba26c1';
 
-  expect(await replay('--topic', 'user')).toMatchObject({ status: 64, output: expect.stringContaining('say --group and --topic') });
+  expect(await replay('--topic', 'user')).toMatchObject({
+    status: 64,
+    output: expect.stringContaining('say --group and --topic'),
+  });
   expect((await replay('--group', group, '--topic', 'user')).output).toContain('say where it begins');
-  expect((await replay(...everything.slice(1), '--from-id', '1-0')).output).toContain('--from and --from-id exclude each other');
-  expect((await replay(...everything.slice(1), '--to', '2025-01-01')).output).toContain('--from is later than --to');
-  expect((await replay(...everything.slice(1, 5), '--from', 'yesterday')).output).toContain('a time with its offset');
-  expect((await replay('--group', 'nobody', ...everything.slice(3))).output).toBe('group nobody is not registered; registered are directory\n');
-  expect((await replay('--group', group, '--topic', 'usr', '--from', '2026-01-01')).output).toContain('topic usr is not registered');
-  expect((await replay('--group', group, '--topic', 'project', '--from', '2026-01-01')).output).toBe('the group directory does not read project; it reads user\n');
-  expect((await replay('--group', group, '--topic', 'user', '--from', '2099-01-01')).output).toBe('nothing was published to user in this range\n');
+  expect((await replay(...everything.slice(1), '--from-id', '1-0')).output).toContain(
+    '--from and --from-id exclude each other',
+  );
+  expect((await replay(...everything.slice(1), '--to', '2025-01-01')).output).toContain(
+    '--from is later than --to',
+  );
+  expect((await replay(...everything.slice(1, 5), '--from', 'yesterday')).output).toContain(
+    'must be a duration with its unit',
+  );
+  expect((await replay('--group', 'nobody', ...everything.slice(3))).output).toBe(
+    'group nobody is not registered; registered are directory\n',
+  );
+  expect((await replay('--group', group, '--topic', 'usr', '--from', '2026-01-01')).output).toContain(
+    'topic usr is not registered',
+  );
+  expect((await replay('--group', group, '--topic', 'project', '--from', '2026-01-01')).output).toBe(
+    'the group directory does not read project; it reads user\n',
+  );
+  expect((await replay('--group', group, '--topic', 'user', '--from', '2099-01-01')).output).toBe(
+    'nothing was published to user in this range\n',
+  );
   expect((await replay('show', unknownId)).output).toContain(`there is no replay ${unknownId}`);
 });

@@ -58,7 +58,11 @@ export function addReplay(program: Command, setStatus: SetStatus): void {
     )
     .option('--group <group>', 'handled by this consumer group')
     .option('--topic <topic>', 'events of this topic')
-    .option('--from <time>', 'events that occurred from then on (2026-09-21T14:00:00Z)', parseInstant)
+    .option(
+      '--from <time>',
+      'events that occurred from then on: 2026-09-21T14:00:00Z, or so long ago: 7d',
+      parseInstant,
+    )
     .option('--from-id <entry_id>', 'from this entry of the stream on', parseEntryId)
     .option('--to <time>', 'events that occurred until then', parseInstant)
     .option('--to-id <entry_id>', 'up to this entry of the stream', parseEntryId)
@@ -120,7 +124,8 @@ function boundOf(
   id: string | undefined,
   name: string,
 ): ReplayBound | undefined {
-  if (at !== undefined && id !== undefined) return command.error(`error: ${name} and ${name}-id exclude each other`);
+  if (at !== undefined && id !== undefined)
+    return command.error(`error: ${name} and ${name}-id exclude each other`);
   if (at !== undefined) return { at };
   return id === undefined ? undefined : { id };
 }

@@ -171,7 +171,9 @@ async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promis
       broken.abort(error);
     });
   const takingIn = [
-    ...sourcesOf(state, reader).map((source) => readNewEntries(state, { source, intake, duplicates, history, drain })),
+    ...sourcesOf(state, reader).map((source) =>
+      readNewEntries(state, { source, intake, duplicates, history, drain }),
+    ),
     ...state.feeds.map((feed) => tendFeed(state, { feed, intake, drain })),
   ].map(watch);
   const upkeep = [

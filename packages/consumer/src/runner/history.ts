@@ -38,7 +38,10 @@ export function createHistoryGate(parts: {
           outage.recovered();
           if (left.size !== before?.size) onOpen();
           if (before !== undefined && left.size < before.size)
-            logger.info({ left: [...left] }, 'the history of a stream is through: what is live is read from now on');
+            logger.info(
+              { left: [...left] },
+              'the history of a stream is through: what is live is read from now on',
+            );
           if (left.size === 0) return;
           if (before === undefined)
             logger.info(

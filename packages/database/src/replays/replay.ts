@@ -72,7 +72,15 @@ export interface Replay {
 /** Replays, the newest first. */
 export async function loadReplays(
   db: Kysely<BusDatabase>,
-  { group, states, limit }: { readonly group?: string | undefined; readonly states?: readonly ReplayState[]; readonly limit: number },
+  {
+    group,
+    states,
+    limit,
+  }: {
+    readonly group?: string | undefined;
+    readonly states?: readonly ReplayState[];
+    readonly limit: number;
+  },
 ): Promise<Replay[]> {
   let query = db.selectFrom('replays').selectAll().orderBy('requested_at', 'desc').limit(limit);
   if (group !== undefined) query = query.where('consumer_group', '=', group);
@@ -103,10 +111,7 @@ export async function withStreams(
   return rows.map((row) => toReplay(row, byReplay.get(row.id) ?? []));
 }
 
-function toReplay(
-  row: Selectable<ReplaysTable>,
-  streams: readonly Selectable<ReplayStreamsTable>[],
-): Replay {
+function toReplay(row: Selectable<ReplaysTable>, streams: readonly Selectable<ReplayStreamsTable>[]): Replay {
   return {
     id: row.id,
     kind: row.kind,

@@ -53,7 +53,13 @@ export interface MemoryState {
 
 /** An empty broker's state. */
 export function createState(): MemoryState {
-  return { streams: new Map(), writers: new Map(), failures: new Map(), replays: new Map(), waiting: new Set() };
+  return {
+    streams: new Map(),
+    writers: new Map(),
+    failures: new Map(),
+    replays: new Map(),
+    waiting: new Set(),
+  };
 }
 
 function getOrCreate<Key, Value>(map: Map<Key, Value>, key: Key, create: () => Value): Value {
