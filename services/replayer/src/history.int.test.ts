@@ -72,7 +72,7 @@ const untilHandled = (count: number) =>
 async function expectHistory(events: readonly Readonly<Record<string, string>>[]): Promise<void> {
   await untilHandled(events.length);
   const byAggregate = (rows: readonly { event_id?: string; aggregate_id?: string }[]) =>
-    Object.fromEntries(
+    new Map(
       [...Map.groupBy(rows, (row) => row.aggregate_id)].map(([id, own]) => [
         id,
         own.map((row) => row.event_id),

@@ -55,7 +55,8 @@ function endText(replay: Replay): string {
       return `Paused: bus replay resume ${replay.id}`;
     case 'cancelled':
       return 'Cancelled.';
-    default:
+    case 'queued':
+    case 'running':
       return `It goes on without this command: bus replay show ${replay.id}`;
   }
 }

@@ -165,7 +165,7 @@ test('says what is wrong with what was asked for', async () => {
 
   expect(await replay('--topic', 'user')).toMatchObject({
     status: 64,
-    output: expect.stringContaining('say --group and --topic'),
+    output: expect.stringContaining('say --group and --topic') as string,
   });
   expect((await replay('--group', group, '--topic', 'user')).output).toContain('say where it begins');
   expect((await replay(...everything.slice(1), '--from-id', '1-0')).output).toContain(
