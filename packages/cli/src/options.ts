@@ -64,6 +64,8 @@ export function toRecord({
   readonly reason?: string | null;
 }) {
   return { operator, reason };
+}
+
 /** Reads the ID of a replay. */
 export function parseReplayId(text: string): string {
   if (uuid.test(text)) return text.toLowerCase();

@@ -7,7 +7,11 @@ export interface OperatorAction {
   readonly operator: string;
   readonly action:
     | 'redrive'
+    | 'edit'
     | 'discard'
+    | 'import'
+    | 'retry'
+    | 'reconcile'
     | 'pause'
     | 'resume'
     | 'replay'
