@@ -155,10 +155,10 @@ describe('the users of Redis', () => {
     const [mover, observer] = [transport.mover(), transport.observer()];
     const holder = { replay: 'r', token: '1' };
     await mover.takeReplay(ref, { ...holder, handledTo: '0-0' });
-    const part = { ...holder, at: '0-0', to: '1-0', replayId: 'r', limit: 10 };
+    const part = { ...holder, at: '0-0', to: '1-0', replayId: 'replayed', limit: 10 };
     const entries = [{ fields: { event_id: 'x' } }];
     expect(await mover.injectReplay(ref, { ...part, entries })).toMatchObject({ outcome: 'injected' });
-    expect(await mover.endReplay(ref, 'r', { withdrawn: 'r' })).toBe(1);
+    expect(await mover.endReplay(ref, 'r', { withdrawn: 'replayed' })).toBe(1);
     await observer.stream(stream);
     await observer.range(stream, '-', '+', 1);
 

@@ -173,16 +173,22 @@ export async function createStage(postgresUrl: string, { partitions = 1 } = {}) 
     /** Archives events of past hours, one object each, as if they had been trimmed long ago. */
     async archivePast(hours: number, eventsOf: (hour: number) => Record<string, string>[]): Promise<void> {
       const firstHour = Math.floor(Date.now() / hour) - hours - 30;
-      let after = '0-0';
-      for (let n = 0; n < hours; n += 1) {
+      const objects = Array.from({ length: hours }, (_, n) => {
         const ms = (firstHour + n) * hour;
-        const entries = eventsOf(n).map((fields, index) => ({
+        return eventsOf(n).map((fields, index) => ({
           id: `${ms + index}-0`,
           fields: { ...fields, occurred_at: new Date(ms + index).toISOString() },
         }));
-        await Array.fromAsync(writeEntries(store, { stream, after, entries }));
-        after = entries.at(-1)?.id ?? after;
+      });
+      for (let n = 0; n < hours; n += 20) {
+        await Promise.all(
+          objects.slice(n, n + 20).map((entries, index) => {
+            const after = objects[n + index - 1]?.at(-1)?.id ?? '0-0';
+            return Array.fromAsync(writeEntries(store, { stream, after, entries }));
+          }),
+        );
       }
+      const after = objects.at(-1)?.at(-1)?.id ?? '0-0';
       await client.hset(derivedKeys.writers(stream), '@trimmed', after);
     },
     async plan(wish: Partial<ReplayWish> = {}) {
