@@ -1,7 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createTemporaryFolder, type RedisServer, startRedis } from '../packages/testkit/src/index.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { createTestDatabase } from '../packages/database/src/testing.ts';
+import {
+  createTemporaryFolder,
+  type RedisServer,
+  spawnService,
+  startRedis,
+} from '../packages/testkit/src/index.ts';
 import {
   type DeadLetterDetails,
   derivedKeys,
@@ -32,12 +39,12 @@ describe('the users of Redis', () => {
   });
 
   /** The commands that somebody may send, and those that were sent, by scripts too. Subcommands count as one. */
-  async function rightsUsed(user: string, work: (transport: EventTransport) => Promise<void>) {
+  async function rightsUsed(user: string, work: (transport: EventTransport, url: string) => Promise<void>) {
     const admin = redis.client();
     await admin.config('RESETSTAT');
     const url = redis.url.replace('redis://', `redis://${user}:change-me-${user}@`);
     const transport = createRedisTransport({ url });
-    await work(transport);
+    await work(transport, url);
     await transport.close();
     const sent = [...(await admin.info('commandstats')).matchAll(/^cmdstat_(\w+)/gm)];
     const line = new RegExp(`^user ${user} .*$`, 'm').exec(users)?.[0];
@@ -147,6 +154,35 @@ describe('the users of Redis', () => {
     expect(await mover.removeIdleConsumer(ref, 'nobody', 1)).toBe(true);
   }
 
+  async function replay(transport: EventTransport, url: string): Promise<void> {
+    const [mover, observer] = [transport.mover(), transport.observer()];
+    const holder = { replay: 'r', token: '1' };
+    await mover.takeReplay(ref, { ...holder, handledTo: '0-0' });
+    const part = { ...holder, at: '0-0', to: '1-0', replayId: 'replayed', limit: 10 };
+    const entries = [{ fields: { event_id: 'x' } }];
+    expect(await mover.injectReplay(ref, { ...part, entries })).toMatchObject({ outcome: 'injected' });
+    expect(await mover.endReplay(ref, 'r', { withdrawn: 'replayed' })).toBe(1);
+    await observer.stream(stream);
+    await observer.range(stream, '-', '+', 1);
+
+    const database = await createTestDatabase(inject('postgresUrl'));
+    await database.pool.query(`with replay as (
+        insert into replays (kind, consumer_group, tenant_id, requested_by)
+        values ('replay', 'directory', 'nobody', 'ann') returning id)
+      insert into replay_streams (replay_id, stream, first_id, last_id, injected_to, handled_to)
+      select id, '${stream}', '0-0', '1-0', '0-0', '0-0' from replay`);
+    const replayer = await spawnService({
+      entry: join(import.meta.dirname, '../services/replayer/src/main.ts'),
+      env: { DATABASE_URL: database.url, REDIS_URL: url, REPLAY_LOCK: '1s' },
+    });
+    await replayer.waitFor(/the replay is done/);
+    // What is looked after now and then is looked after.
+    await delay(2_500);
+    await replayer.stop();
+    expect(replayer.output()).not.toMatch(/NOPERM/);
+    await database.close();
+  }
+
   async function watch(transport: EventTransport): Promise<void> {
     const observer = transport.observer();
     await observer.ping();
@@ -203,6 +239,8 @@ describe('the users of Redis', () => {
       expect([user, sent]).toEqual([user, granted]);
     }
     await rightsUsed('operator', operate);
+    // BullMQ sends whatever it needs, to keys of its own.
+    await rightsUsed('replayer', replay);
   });
 
   test.each([
@@ -216,6 +254,8 @@ describe('the users of Redis', () => {
     ['archiver', ['XDEL', stream, '1-1']],
     ['jobs', ['XLEN', stream]],
     ['jobs', ['FLUSHALL']],
+    ['replayer', ['SET', 'session:1', 'x']],
+    ['replayer', ['FLUSHALL']],
     ['monitor', ['XDEL', stream, '1-1']],
     ['monitor', ['EVAL', "return redis.call('XADD', KEYS[1], '*', 'a', 'b')", '1', stream]],
     ['operator', ['CONFIG', 'GET', '*']],

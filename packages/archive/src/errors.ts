@@ -1,3 +1,5 @@
+import { issuedAt } from '@event-bus/transport';
+
 /** Anything that a call on an archive can end in beside its result. */
 export abstract class ArchiveError extends Error {
   abstract readonly code: string;
@@ -99,6 +101,28 @@ export class MissingObjectError extends ArchiveError {
     this.after = gap.after;
     this.upTo = gap.upTo;
     this.nextKey = gap.nextKey;
+  }
+}
+
+/**
+ * Entries are wanted that are neither in the archive nor in the stream any more: they have expired, or were trimmed without
+ * having been archived. `after` (exclusive) and `upTo` (inclusive) are entry IDs.
+ */
+export class HistoryGapError extends ArchiveError {
+  override readonly name = 'HistoryGapError';
+  readonly code = 'history_gap';
+  readonly stream: string;
+  readonly after: string;
+  readonly upTo: string;
+
+  constructor(stream: string, after: string, upTo: string) {
+    const since = new Date(issuedAt(upTo)).toISOString();
+    super(
+      `${stream}: what came after ${after} up to ${upTo} (${since}) is neither in the archive nor in the stream: it has expired, or was trimmed without being archived`,
+    );
+    this.stream = stream;
+    this.after = after;
+    this.upTo = upTo;
   }
 }
 

@@ -5,6 +5,7 @@ export {
   ArchiveError,
   ContentMismatchError,
   DamagedObjectError,
+  HistoryGapError,
   MissingObjectError,
   ObjectMissingError,
   StoreClosedError,
@@ -21,6 +22,7 @@ export { type IdRange, idsBetween } from './layout/entry-id.ts';
 export { type ArchivedObject, listObjects, listStreams } from './list-objects.ts';
 export { type ArchiveEnvironment, openArchiveStore } from './open-archive-store.ts';
 export { type Reading, type ReadRange, readEntries } from './read-entries.ts';
+export { type History, type HistoryRange, readHistory, readLeftEntries } from './read-history.ts';
 export { createFileStore } from './store/file/index.ts';
 export { createS3Store, type S3StoreOptions } from './store/s3/index.ts';
 export type {

@@ -36,9 +36,11 @@ export function parseCount(min: number): (text: string) => number {
   };
 }
 
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 /** Reads a UUID. */
 export function parseEventId(text: string): string {
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text.toLowerCase();
+  if (uuid.test(text)) return text.toLowerCase();
   throw new InvalidArgumentError('It must be an event ID, which is a UUID.');
 }
 
@@ -62,6 +64,18 @@ export function toRecord({
   readonly reason?: string | null;
 }) {
   return { operator, reason };
+}
+
+/** Reads the ID of a replay. */
+export function parseReplayId(text: string): string {
+  if (uuid.test(text)) return text.toLowerCase();
+  throw new InvalidArgumentError('It must be the ID of a replay, which is a UUID.');
+}
+
+/** Reads the ID of a stream's entry. */
+export function parseEntryId(text: string): string {
+  if (/^(0|[1-9]\d{0,14})-(0|[1-9]\d{0,18})$/.test(text)) return text;
+  throw new InvalidArgumentError('It must be the ID of an entry: <milliseconds>-<sequence>.');
 }
 
 /** `--timeout`, which is in milliseconds once it is read. */

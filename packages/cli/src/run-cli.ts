@@ -9,6 +9,7 @@ import { addPause, addResume } from './commands/pause.ts';
 import { addPending } from './commands/pending.ts';
 import { addPublish } from './commands/publish.ts';
 import { addReconcile } from './commands/reconcile.ts';
+import { addReplay } from './commands/replay.ts';
 import { addRetention } from './commands/retention.ts';
 import { addShow } from './commands/show.ts';
 import { addStreams } from './commands/streams.ts';
@@ -70,6 +71,7 @@ function createProgram(setStatus: SetStatus): Command {
   addReconcile(program, setStatus);
   addAudit(program, setStatus);
   addRetention(program);
+  addReplay(program, setStatus);
   return program;
 }
 
@@ -80,7 +82,7 @@ Configuration comes from the environment; a command asks only for what it needs:
   BUS_DATABASE_URL     the database of the whole bus (default: DATABASE_URL)
   INBOX_DATABASE_URL   the database of the consumers' inboxes (default: DATABASE_URL)
   REDIS_URL            the Redis server
-  ARCHIVE_URL          the archive, where \`bus show\` is to look into it
+  ARCHIVE_URL          the archive, for \`bus replay\` and \`bus show\`
   JAEGER_URL           Jaeger's address, to which \`bus show\` links
   OTEL_EXPORTER_OTLP_ENDPOINT  where what a command does to an event is traced to
 

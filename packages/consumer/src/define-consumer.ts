@@ -15,8 +15,11 @@ export interface ConsumerOptions<DB = BusDatabase> {
    * behind it. `none` (the default): events are handled as they come; a failed one is overtaken.
    */
   readonly ordering?: 'none' | 'aggregate';
-  /** Where a group that is new begins: with all that is still in the streams (the default), or with what comes. */
-  readonly startFrom?: 'beginning' | 'now';
+  /**
+   * Where a group that is new begins: with all that is still in the streams (the default), with what comes, or with all
+   * that is in the archive, before what is in the streams. Needs a replayer, which brings it.
+   */
+  readonly startFrom?: 'beginning' | 'now' | 'archive';
   /** Default: 5 attempts, `exponential('1s', { max: '5m' })`. */
   readonly retry?: Partial<RetryPolicy>;
   /**
@@ -65,7 +68,7 @@ export interface ConsumerDefinition {
   /** Those of the handled events. */
   readonly topics: readonly Topic[];
   readonly ordering: 'none' | 'aggregate';
-  readonly startFrom: 'beginning' | 'now';
+  readonly startFrom: 'beginning' | 'now' | 'archive';
   readonly transaction: 'event' | 'batch';
   readonly concurrency: number;
   readonly batchSize: number;
@@ -117,7 +120,7 @@ function resolveConsumer<DB>(options: ConsumerOptions<DB>): ConsumerDefinition {
   const checks = createChecks();
   checks.name('group', group);
   checks.oneOf('ordering', ordering, ['none', 'aggregate']);
-  checks.oneOf('startFrom', startFrom, ['beginning', 'now']);
+  checks.oneOf('startFrom', startFrom, ['beginning', 'now', 'archive']);
   checks.oneOf('transaction', transaction, ['event', 'batch']);
   checks.oneOf('unknownEvents', unknownEvents, ['skip', 'dead-letter']);
   checks.oneOf('onDeadLetter', onDeadLetter, ['continue', 'hold']);

@@ -58,6 +58,32 @@ export {
   registerUnknownTopics,
 } from './registry.ts';
 export {
+  loadReplay,
+  loadReplays,
+  type Replay,
+  type ReplayEnd,
+  type ReplayFilter,
+  type ReplayProgress,
+  type ReplayRange,
+  type ReplayState,
+  type ReplayStream,
+} from './replays/replay.ts';
+export {
+  changeReplay,
+  insertReplay,
+  type NewReplay,
+  openHistory,
+  requestHistory,
+} from './replays/request.ts';
+export {
+  claimReplay,
+  endReplay,
+  noteReplay,
+  openReplays,
+  type ReplayClaim,
+  type ReplayNote,
+} from './replays/work.ts';
+export {
   type ArchivedMark,
   loadArchivedPositions,
   loadArchivedTo,

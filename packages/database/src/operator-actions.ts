@@ -5,7 +5,19 @@ import type { BusDatabase } from './schema.ts';
 export interface OperatorAction {
   /** Who. */
   readonly operator: string;
-  readonly action: 'redrive' | 'edit' | 'discard' | 'import' | 'retry' | 'reconcile' | 'pause' | 'resume';
+  readonly action:
+    | 'redrive'
+    | 'edit'
+    | 'discard'
+    | 'import'
+    | 'retry'
+    | 'reconcile'
+    | 'pause'
+    | 'resume'
+    | 'replay'
+    | 'replay-pause'
+    | 'replay-resume'
+    | 'replay-cancel';
   /** `null` where it may concern several. */
   readonly group: string | null;
   readonly reason: string | null;

@@ -19,7 +19,7 @@ export interface RegisteredGroup {
   readonly name: string;
   readonly topics: readonly string[];
   readonly ordering: 'none' | 'aggregate';
-  readonly startFrom: 'beginning' | 'now';
+  readonly startFrom: 'beginning' | 'now' | 'archive';
   /** By source; empty unless it starts at 'now'. */
   readonly startPositions: ReadonlyMap<string, StartPosition>;
   /** The group's retry policy and windows, for operators to see. `events` are the types it has handlers for. */
@@ -146,7 +146,7 @@ function toRegisteredGroup(row: {
   name: string;
   topics: string[];
   ordering: 'none' | 'aggregate';
-  start_from: 'beginning' | 'now';
+  start_from: 'beginning' | 'now' | 'archive';
   start_positions: Record<string, StoredStartPosition>;
   policy: Record<string, unknown>;
 }): RegisteredGroup {

@@ -3,6 +3,8 @@ import type { StoredStartPosition } from './start-position.ts';
 
 /** A bigint column: read as text (exact), written as bigint, number or text. */
 type BigInt64 = ColumnType<string, bigint | number | string, bigint | number | string>;
+/** The same with a default. */
+type GeneratedBigInt64 = ColumnType<string, bigint | number | string | undefined, bigint | number | string>;
 type Timestamp = ColumnType<Date, Date | string, Date | string>;
 
 /** The insert-only log of events. */
@@ -192,7 +194,7 @@ export interface ConsumerGroupsTable {
   name: string;
   topics: string[];
   ordering: 'none' | 'aggregate';
-  start_from: 'beginning' | 'now';
+  start_from: 'beginning' | 'now' | 'archive';
   start_positions: JSONColumnType<Record<string, StoredStartPosition>>;
   policy: JSONColumnType<Record<string, unknown>>;
   handled_events: ColumnType<Record<string, string | null>, string | undefined, string>;
@@ -273,6 +275,43 @@ export interface OutboxFloorsTable {
   inserted_at: Timestamp;
 }
 
+/** History that is brought to one group. */
+export interface ReplaysTable {
+  id: Generated<string>;
+  kind: 'replay' | 'history';
+  consumer_group: string;
+  topic: string | null;
+  occurred_from: Timestamp | null;
+  occurred_to: Timestamp | null;
+  event_type: string | null;
+  tenant_id: string | null;
+  aggregate_id: string | null;
+  rate: number | null;
+  state: Generated<'queued' | 'running' | 'paused' | 'cancelled' | 'done' | 'failed'>;
+  token: GeneratedBigInt64;
+  error: string | null;
+  requested_by: string;
+  reason: string | null;
+  requested_at: Generated<Date>;
+  started_at: Timestamp | null;
+  ended_at: Timestamp | null;
+}
+
+/** How far it is, per stream: entry IDs. */
+export interface ReplayStreamsTable {
+  replay_id: string;
+  stream: string;
+  first_id: string;
+  last_id: string | null;
+  ends: JSONColumnType<{ entryId: string; eventId: string }[]>;
+  injected_to: string;
+  handled_to: string;
+  scanned: GeneratedBigInt64;
+  injected: GeneratedBigInt64;
+  handled: GeneratedBigInt64;
+  is_done: Generated<boolean>;
+}
+
 /** All tables of the bus. An application's own schema may extend it. */
 export interface BusDatabase {
   outbox_events: OutboxEventsTable;
@@ -298,4 +337,6 @@ export interface BusDatabase {
   outbox_windows: OutboxWindowsTable;
   inbox_windows: InboxWindowsTable;
   outbox_floors: OutboxFloorsTable;
+  replays: ReplaysTable;
+  replay_streams: ReplayStreamsTable;
 }

@@ -57,6 +57,19 @@ export {
   type StreamSurvey,
   surveyStreams,
 } from './reconcile.ts';
+export { cancelReplay, pauseReplay, type ReplayOrder, resumeReplay } from './replays/control.ts';
+export {
+  EmptyReplayError,
+  HistoryExpiredError,
+  ReplayStateError,
+  TopicNotReadError,
+  UnknownReplayError,
+} from './replays/errors.ts';
+export { isWanted } from './replays/filter.ts';
+export { replayPercent } from './replays/percent.ts';
+export { previewReplay, type ReplayCount, toleranceOf } from './replays/preview.ts';
+export type { ReplayBound, ReplayBounds } from './replays/range.ts';
+export { planReplay, type ReplayPlan, type ReplayWish, requestReplay } from './replays/request.ts';
 export { retentionConfig } from './retention/overrides.ts';
 export { createPolicies, type PolicyOf, type RetentionOverrides } from './retention/policy.ts';
 export { type RetentionParts, type RetentionView, retentionStatus } from './retention/status.ts';

@@ -137,6 +137,10 @@ export const metricNames = {
   vanishedEntries: 'bus.dead_letters.vanished',
   /** Counter: copies of dead letters that Redis had lost, and that were written again. */
   restoredDeadLetters: 'bus.dead_letters.restored',
+  /** Counter: events of history that were injected for a group. */
+  replayedEvents: 'bus.replay.injected',
+  /** Counter: replays that a process has worked on, by how that ended. */
+  replaysEnded: 'bus.replay.ended',
   /** Histogram, s: one look through all pending lists. */
   dlqSweepDuration: 'bus.dead_letters.sweep_duration',
   /** Counter: entries that were written to the archive and verified. */

@@ -21,6 +21,8 @@ export const derivedKeys = {
   failures: (stream: string, group: string): string => `{${stream}}:failures:${group}`,
   /** Stream: entries for one group only. */
   inject: (stream: string, group: string): string => `{${stream}}:inject:${group}`,
+  /** Hash: replay under way -> `<token> <entry up to which it is injected> <ID under which it injected last>`. */
+  replays: (stream: string): string => `{${stream}}:replays`,
   /** Stream: dead letters of one group. */
   deadLetters: (stream: string, group: string): string => `{${stream}}:dlq:${group}`,
 } as const;

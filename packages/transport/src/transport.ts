@@ -255,6 +255,42 @@ export interface Injection {
   readonly deadLetterId?: string | undefined;
 }
 
+/** Whoever injects a replay. Of two that inject the same one, the higher token supersedes the lower. */
+export interface ReplayHolder {
+  readonly replay: string;
+  /** A whole number. */
+  readonly token: string;
+}
+
+/** The next entries of a replay. */
+export interface ReplayPart extends ReplayHolder {
+  /** Entry of the stream up to which the replay is injected. */
+  readonly at: string;
+  /** The same when this part is injected. */
+  readonly to: string;
+  /** What the entries have in `replay_id`; empty for those that count as live traffic. */
+  readonly replayId: string;
+  /** None are fine: the part then only moves on. They are added by one script, so let them be few hundred. */
+  readonly entries: readonly Pick<StreamEntry, 'fields'>[];
+  /** Nothing is added while so many entries are injected and not settled, whoever injected them. */
+  readonly limit: number;
+}
+
+/** What became of a part. IDs are those of the inject stream. */
+export type ReplayOutcome =
+  | {
+      /** `full`: nothing was added. */
+      readonly outcome: 'injected' | 'full';
+      /** Under which the replay injected last; `0-0` if it has injected nothing since it was first taken. */
+      readonly lastId: string;
+      /** Of the first entry that is not settled, whoever injected it; `null` if all are. */
+      readonly firstId: string | null;
+    }
+  /** Nothing was added: another holder has taken the replay. */
+  | { readonly outcome: 'superseded' }
+  /** Nothing was added: what was injected last is not there, or the replay is elsewhere. It has to be taken again. */
+  | { readonly outcome: 'lost' };
+
 /**
  * The side of those who give entries up and bring them back. Every step may be repeated. Each is one script; where
  * thousands are given, one script for each some hundred, in their order, so that an error may come after the first of
@@ -294,6 +330,27 @@ export interface EntryMover {
    * @throws CommandRejectedError one has more than a thousand fields; nothing was written.
    */
   inject(ref: GroupRef, entries: readonly Injection[]): Promise<string[]>;
+  /**
+   * Supersedes whoever injected a replay under a lower token; `null` if a higher one has superseded this one. Tells up to
+   * which entry it is injected, and under which ID it injected last: what is known to the server, which forgets it together
+   * with what was injected, or else `handledTo`.
+   */
+  takeReplay(
+    ref: GroupRef,
+    request: ReplayHolder & { readonly handledTo: string },
+  ): Promise<{ readonly at: string; readonly lastId: string } | null>;
+  /**
+   * Injects the next entries of a replay, all or none, and moves its mark on, in one step: only if it was taken under this
+   * token and is where it is expected. A call whose reply was lost can therefore be repeated: it says `lost` if the part
+   * was injected.
+   * @throws CommandRejectedError one has more than a thousand fields; nothing was injected.
+   */
+  injectReplay(ref: GroupRef, part: ReplayPart): Promise<ReplayOutcome>;
+  /**
+   * Forgets a replay. With `withdrawn`, what stands injected with this `replay_id` and nobody has read is taken back;
+   * returns how many.
+   */
+  endReplay(ref: GroupRef, replay: string, options?: { readonly withdrawn?: string }): Promise<number>;
   /** How many entries are injected and not settled yet. */
   injectedCount(ref: GroupRef): Promise<number>;
   /** How many dead letters stand. */

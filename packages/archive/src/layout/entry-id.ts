@@ -34,6 +34,13 @@ export function unpadded(text: string): string {
   return text.replaceAll(/\b0+(?=\d)/g, '');
 }
 
+/** The lowest ID above an ID. */
+export function following(id: string): string {
+  const [ms = '', sequence = '0'] = id.split('-');
+  const next = BigInt(sequence) + 1n;
+  return next > LARGEST_SEQUENCE ? `${BigInt(ms) + 1n}-0` : `${ms}-${next}`;
+}
+
 /** Entry IDs, both inclusive. */
 export interface IdRange {
   readonly from: string;

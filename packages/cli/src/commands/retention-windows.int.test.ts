@@ -32,7 +32,7 @@ test('the windows are shown with each figure, and what holds back the oldest par
       partitions: 4,
       heldBackBy: `event ${eventId} at position 1 in events:user is neither archived nor settled by every group: no group is registered that reads it, and it is not archived`,
     },
-    inbox: { partitions: 4, heldBackBy: expect.stringContaining('outbox billing') },
+    inbox: { partitions: 4, heldBackBy: expect.stringContaining('outbox billing') as string },
   });
   expect(output).toMatch(/^outbox billing\s+7d\s+-$/m);
   expect(output).toMatch(/^inbox of mail\s+30d\s+14d$/m);

@@ -17,6 +17,8 @@ const commands = [
   ['reconcile'],
   ['retention', 'status'],
   ['retention', 'explain'],
+  ['replay'],
+  ['replay', 'cancel'],
 ];
 
 test('the help names every command, every variable and every exit status', async () => {

@@ -80,7 +80,7 @@ const settle = (settledDaysAgo: number, outcome = 'done') =>
 
 const isThere = async () => {
   const { rows } = await run(`select to_regclass('old_day') is not null as there`);
-  return rows[0].there as boolean;
+  return (rows[0] as { there: boolean }).there;
 };
 
 test('a partition goes when its newest event was settled before anything that may come again', async () => {

@@ -1,4 +1,4 @@
-import { type BusDatabase, TopicPartitionsError } from '@event-bus/database';
+import { type BusDatabase, type RegisteredGroup, TopicPartitionsError } from '@event-bus/database';
 import { registerInboxGroup } from '@event-bus/inbox';
 import type { Logger } from '@event-bus/telemetry';
 import type { EventTransport } from '@event-bus/transport';
@@ -10,6 +10,7 @@ import { createForgotten, type Forgotten } from './forgotten.ts';
 import type { RunnerGroup } from './group.ts';
 import { handBack } from './hand-back.ts';
 import { createHandling, type Handling } from './handling.ts';
+import { createHistoryGate, openGate } from './history.ts';
 import { createIntake } from './intake.ts';
 import { keepClaimed } from './keepalive.ts';
 import { createKnownDuplicates, type KnownDuplicates } from './known-duplicates.ts';
@@ -22,7 +23,6 @@ import { register } from './registration.ts';
 import { createRunnerState, type RunnerState } from './runner-state.ts';
 import { defaultRunnerSettings, type RunnerSettings } from './settings.ts';
 import type { Solitude } from './solitude.ts';
-import type { StartPositions } from './start-positions.ts';
 
 /** What a runner is made of. */
 export interface GroupRunnerOptions {
@@ -91,14 +91,14 @@ export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
     name: `group ${group.group}`,
     async run({ drain, abort }) {
       try {
-        const startPositions = await registerUntilDone(options, { ...state, forgotten }, drain);
-        if (startPositions === undefined) return;
+        const registered = await registerUntilDone(options, { ...state, forgotten }, drain);
+        if (registered === undefined) return;
         await handleUntilDrained(options, {
           state,
           handling,
           duplicates,
           forgotten,
-          startPositions,
+          registered,
           drain,
           abort,
           aborting,
@@ -118,12 +118,12 @@ export function createGroupRunner(options: GroupRunnerOptions): GroupRunner {
   };
 }
 
-/** Returns the group's start positions, or `undefined` if it was told to stop before it could be registered. */
+/** Returns the registered group, or `undefined` if it was told to stop before it could be registered. */
 async function registerUntilDone(
   { group, registry, inbox }: GroupRunnerOptions,
   { streams, settings, control, logger, forgotten }: RunnerState & { readonly forgotten: Forgotten },
   drain: AbortSignal,
-): Promise<StartPositions | undefined> {
+): Promise<RegisteredGroup | undefined> {
   const outage = createOutage('registering the group', logger);
   while (!drain.aborted) {
     try {
@@ -133,7 +133,7 @@ async function registerUntilDone(
       const registered = await register(group, { registry, streams, logger });
       await control.join(drain);
       outage.recovered();
-      return registered.startFrom === 'now' ? registered.startPositions : new Map();
+      return registered;
     } catch (error) {
       if (error instanceof TopicPartitionsError) throw error;
       await pause(outage.failed(error), drain);
@@ -147,7 +147,7 @@ interface Run {
   readonly handling: Handling;
   readonly duplicates: KnownDuplicates;
   readonly forgotten: Forgotten;
-  readonly startPositions: StartPositions;
+  readonly registered: RegisteredGroup;
   readonly drain: AbortSignal;
   readonly abort: AbortSignal;
   /** Aborts the handlers. */
@@ -155,11 +155,17 @@ interface Run {
 }
 
 async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promise<void> {
-  const { transport, leases } = options;
-  const { state, handling, duplicates, forgotten, startPositions, abort, aborting } = run;
+  const { transport, registry, leases } = options;
+  const { state, handling, duplicates, forgotten, registered, abort, aborting } = run;
   const ended = new AbortController();
   const broken = new AbortController();
   const drain = AbortSignal.any([run.drain, broken.signal]);
+  const startPositions = registered.startFrom === 'now' ? registered.startPositions : new Map();
+  const onOpen = () => state.moved.ring();
+  const history =
+    registered.startFrom === 'archive'
+      ? createHistoryGate({ group: registered.name, registry, logger: state.logger, onOpen })
+      : openGate;
   const intake = createIntake(state, { startPositions, forgotten, duplicates, pump: handling.pump });
   const reader = transport.reader();
   const stop = ended.signal;
@@ -170,7 +176,9 @@ async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promis
       broken.abort(error);
     });
   const takingIn = [
-    ...sourcesOf(state, reader).map((source) => readNewEntries(state, { source, intake, duplicates, drain })),
+    ...sourcesOf(state, reader).map((source) =>
+      readNewEntries(state, { source, intake, duplicates, history, drain }),
+    ),
     ...state.feeds.map((feed) => tendFeed(state, { feed, intake, drain })),
   ].map(watch);
   const upkeep = [
@@ -180,6 +188,7 @@ async function handleUntilDrained(options: GroupRunnerOptions, run: Run): Promis
     state.failures.run(stop),
     state.blockers.run(stop),
     forgotten.run(stop),
+    history.run(stop),
     ...(leases === undefined
       ? []
       : state.slots.map((slot) => tendLease(state, { slot, store: leases, drain, stop }))),

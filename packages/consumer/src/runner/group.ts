@@ -3,7 +3,7 @@ export interface RunnerGroup {
   readonly group: string;
   readonly topics: readonly { readonly name: string; readonly partitions: number }[];
   readonly ordering: 'none' | 'aggregate';
-  readonly startFrom: 'beginning' | 'now';
+  readonly startFrom: 'beginning' | 'now' | 'archive';
   readonly transaction: 'event' | 'batch';
   /** Transactions at a time. */
   readonly concurrency: number;

@@ -1,5 +1,6 @@
 import { GroupMissingError, type GroupReader, ServerRefusedError } from '@event-bus/transport';
 import type { Feed } from './feed.ts';
+import type { HistoryGate } from './history.ts';
 import type { Intake } from './intake.ts';
 import type { KnownDuplicates } from './known-duplicates.ts';
 import { createOutage } from './outage.ts';
@@ -27,11 +28,12 @@ export async function readNewEntries(
     readonly source: Source;
     readonly intake: Intake;
     readonly duplicates: KnownDuplicates;
+    readonly history: HistoryGate;
     readonly drain: AbortSignal;
   },
 ): Promise<void> {
   const { group, consumer, settings, lanes, logger, moved } = state;
-  const { source, intake, duplicates, drain } = parts;
+  const { source, intake, duplicates, history, drain } = parts;
   const { feeds, reader, injected } = source;
   const outage = createOutage(source.reading, logger);
   const ordered = group.ordering === 'aggregate';
@@ -39,7 +41,8 @@ export async function readNewEntries(
 
   while (!drain.aborted) {
     const room = await waitForRoom(state, drain, source.room);
-    const live = feeds.filter((feed) => feed.state === 'live' && blockMsOf(state, feed) > 0);
+    const isHeld = (feed: Feed) => !injected && history.holds(feed.stream);
+    const live = feeds.filter((feed) => feed.state === 'live' && !isHeld(feed) && blockMsOf(state, feed) > 0);
     if (room === 0 || live.length === 0) {
       await moved.wait(roomPatienceMs, drain);
       continue;

@@ -4,6 +4,7 @@ import {
   type RegisteredGroup,
   registerGroup,
   registerTopics,
+  requestHistory,
 } from '@event-bus/database';
 import type { Logger } from '@event-bus/telemetry';
 import { type StreamObserver, streamKeys } from '@event-bus/transport';
@@ -13,7 +14,8 @@ import { readStartPositions } from './start-positions.ts';
 
 /**
  * Makes the group and its topics known to the whole bus, and returns what is registered. The first registration
- * of a group that starts "now" looks up what stands in its streams; later ones keep what that found.
+ * of a group that starts "now" looks up what stands in its streams; later ones keep what that found. For one that starts
+ * from the archive its history is asked for, once.
  * @throws TopicPartitionsError a topic is registered with another number of partitions.
  */
 export async function register(
@@ -28,7 +30,7 @@ export async function register(
   await registerTopics(registry, group.topics);
   const known = await loadGroup(registry, group.group);
   const lookUp = known === undefined && group.startFrom === 'now';
-  return registerGroup(registry, {
+  const registered = await registerGroup(registry, {
     name: group.group,
     topics: group.topics.map(({ name }) => name),
     ordering: group.ordering,
@@ -36,6 +38,10 @@ export async function register(
     startPositions: lookUp ? await readStartPositions(streamsOf(group), streams, logger) : new Map(),
     policy: group.policy,
   });
+  if (registered.startFrom === 'archive') {
+    await requestHistory(registry, { group: group.group, streams: streamsOf(group) });
+  }
+  return registered;
 }
 
 /** All streams of the group's topics. */

@@ -9,12 +9,11 @@ import {
 } from '@event-bus/telemetry/names';
 
 /**
- * Gives letters that were injected for the first time a `redrive` span each, in the traces of their events: a child of
+ * Gives letters that were injected a `redrive` span each, in the traces of their events: a child of
  * the span that appended the event, as the `process` span that follows.
  */
 export function traceRedrives(letters: readonly RedrivingLetter[], startTime: number): void {
-  for (const { group, stream, eventId, replayId, fields, injectId } of letters) {
-    if (injectId !== null) continue;
+  for (const { group, stream, eventId, replayId, fields } of letters) {
     const {
       traceparent = '',
       tracestate = '',

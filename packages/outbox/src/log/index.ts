@@ -46,7 +46,6 @@ export {
   requestedRetries,
 } from './parked.ts';
 export {
-  batchOf,
   type DefaultPruned,
   type DisposableBatches,
   defaultPartition,

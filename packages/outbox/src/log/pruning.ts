@@ -145,21 +145,6 @@ export async function loadSettled(pool: Pool, stream: string): Promise<number> {
   return Number(rows[0]?.number ?? 0);
 }
 
-/** The oldest batch that holds a position of a stream, or `undefined`. */
-export async function batchOf(
-  pool: Pool,
-  stream: string,
-  position: number,
-): Promise<{ readonly number: number; readonly lastEventId: string } | undefined> {
-  const { rows } = await pool.query<{ number: string; last_event_id: string }>(
-    `select number::text, last_event_id::text from outbox_batches
-     where stream = $1 and positions @> $2::bigint order by outbox_batches.number limit 1`,
-    [stream, position],
-  );
-  const [row] = rows;
-  return row && { number: Number(row.number), lastEventId: row.last_event_id };
-}
-
 /** Whether the outbox is led under this name. */
 export async function isLedBy(pool: Pool, leader: string): Promise<boolean> {
   const { rowCount } = await pool.query('select from outbox_cursor where leader = $1', [leader]);

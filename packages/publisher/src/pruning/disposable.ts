@@ -112,7 +112,7 @@ async function lastBefore(pool: Pool, newest: RecordedBatch, id: string): Promis
 /** The last batch of a stream that is in the archive whole. */
 async function archivedBatch(pool: Pool, stream: string, archived: SourceEvent | undefined): Promise<number> {
   if (archived === undefined) return 0;
-  const batch = await batchOf(pool, stream, archived.position);
+  const batch = await batchOf(pool, stream, archived);
   if (batch === undefined) return 0;
-  return batch.lastEventId === archived.eventId ? batch.number : batch.number - 1;
+  return batch.lastPosition === archived.position ? batch.number : batch.number - 1;
 }

@@ -13,6 +13,7 @@ import { testInspecting } from './inspecting.ts';
 import { testObserving } from './observing.ts';
 import { testReading } from './reading.ts';
 import { testRemovingConsumers } from './removing-consumers.ts';
+import { testReplaying } from './replaying.ts';
 import { testRestoring } from './restoring.ts';
 import type { OpenTransport, TransportFeatures } from './setup.ts';
 import { testTrimming } from './trimming.ts';
@@ -34,6 +35,7 @@ export function testTransport(
     testGroups(open);
     testReading(open);
     testInjecting(open);
+    testReplaying(open);
     testClaiming(open);
     testHolding(open);
     testAcknowledging(open);

@@ -86,6 +86,7 @@ export function createMemoryBroker(): MemoryBroker {
       state.streams.clear();
       state.writers.clear();
       state.failures.clear();
+      state.replays.clear();
       wake(state);
     },
   };

@@ -1,6 +1,6 @@
 import { assertAddable } from '../batch.ts';
 import { deadLetterFields } from '../entry.ts';
-import { boundedIdleMs } from '../entry-id.ts';
+import { boundedIdleMs, compareEntryIds } from '../entry-id.ts';
 import { derivedKeys, placeKey } from '../keys.ts';
 import type { EntryMover, GroupRef, PendingEntry } from '../transport.ts';
 import { idleEntries } from './reader.ts';
@@ -24,6 +24,13 @@ export function createMemoryMover(state: MemoryState): EntryMover {
   function addOnce(key: string, id: string | undefined, fields: Readonly<Record<string, string>>): string {
     if (id !== undefined && holdsEvent(state, key, id, fields.event_id ?? '')) return id;
     return addEntry(state, key, fields);
+  }
+
+  const injectKey = (ref: GroupRef) => placeKey({ ...ref, injected: true });
+  const replayKey = (ref: GroupRef, replay: string) => `${derivedKeys.replays(ref.stream)} ${replay}`;
+
+  function isIntact(ref: GroupRef, lastId: string): boolean {
+    return compareEntryIds(state.streams.get(injectKey(ref))?.lastId ?? '0-0', lastId) >= 0;
   }
 
   function removeOf(key: string, id: string, eventId: string): boolean {
@@ -82,6 +89,48 @@ export function createMemoryMover(state: MemoryState): EntryMover {
         if (deadLetterId !== undefined) removeOf(letters(ref), deadLetterId, fields.event_id ?? '');
         return id;
       });
+    },
+
+    async takeReplay(ref, { replay, token, handledTo }) {
+      session.assertOpen();
+      const key = replayKey(ref, replay);
+      const held = state.replays.get(key);
+      if (held !== undefined && Number(held.token) > Number(token)) return null;
+      const isKnown = held !== undefined && isIntact(ref, held.lastId);
+      const { at, lastId } = isKnown ? held : { at: handledTo, lastId: '0-0' };
+      state.replays.set(key, { token, at, lastId });
+      return { at, lastId };
+    },
+
+    async injectReplay(ref, { replay, token, at, to, replayId, entries, limit }) {
+      session.assertOpen();
+      const place = injectKey(ref);
+      assertAddable(place, entries);
+      const key = replayKey(ref, replay);
+      const held = state.replays.get(key);
+      if (held !== undefined && Number(held.token) > Number(token)) return { outcome: 'superseded' };
+      if (held?.token !== token || held.at !== at || !isIntact(ref, held.lastId)) return { outcome: 'lost' };
+      const firstId = () => state.streams.get(place)?.entries[0]?.id ?? null;
+      const length = state.streams.get(place)?.entries.length ?? 0;
+      if (entries.length > 0 && length >= limit)
+        return { outcome: 'full', lastId: held.lastId, firstId: firstId() };
+      const added = entries.map(({ fields }) => addEntry(state, place, { ...fields, replay_id: replayId }));
+      const lastId = added.at(-1) ?? held.lastId;
+      state.replays.set(key, { token, at: to, lastId });
+      return { outcome: 'injected', lastId, firstId: firstId() };
+    },
+
+    async endReplay(ref, replay, { withdrawn = '' } = {}) {
+      session.assertOpen();
+      state.replays.delete(replayKey(ref, replay));
+      if (withdrawn === '') return 0;
+      const place = injectKey(ref);
+      const { entries = [], groups } = state.streams.get(place) ?? {};
+      const readTo = groups?.get(ref.group)?.lastDeliveredId ?? '0-0';
+      const unread = entries.filter(
+        ({ id, fields }) => compareEntryIds(id, readTo) > 0 && fields.replay_id === withdrawn,
+      );
+      return unread.filter(({ id }) => removeEntry(state, place, id)).length;
     },
 
     async injectedCount(ref) {

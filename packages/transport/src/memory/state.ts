@@ -33,18 +33,33 @@ export interface MemoryWriters {
   trimmedTo: string | null;
 }
 
+/** How far a replay is injected. */
+export interface MemoryReplay {
+  readonly token: string;
+  readonly at: string;
+  readonly lastId: string;
+}
+
 /** Everything a broker holds, and who waits for it to change. */
 export interface MemoryState {
   readonly streams: Map<string, MemoryStream>;
   readonly writers: Map<string, MemoryWriters>;
   /** By the key of the group's failures. */
   readonly failures: Map<string, Map<string, FailureRecord>>;
+  /** By the key of the stream's replays and the replay. */
+  readonly replays: Map<string, MemoryReplay>;
   readonly waiting: Set<() => void>;
 }
 
 /** An empty broker's state. */
 export function createState(): MemoryState {
-  return { streams: new Map(), writers: new Map(), failures: new Map(), waiting: new Set() };
+  return {
+    streams: new Map(),
+    writers: new Map(),
+    failures: new Map(),
+    replays: new Map(),
+    waiting: new Set(),
+  };
 }
 
 function getOrCreate<Key, Value>(map: Map<Key, Value>, key: Key, create: () => Value): Value {

@@ -2,7 +2,7 @@ import { assertAddable } from '../batch.ts';
 import { deadLetterFields } from '../entry.ts';
 import { boundedIdleMs } from '../entry-id.ts';
 import { derivedKeys, placeKey } from '../keys.ts';
-import type { EntryMover, GroupRef } from '../transport.ts';
+import type { EntryMover, GroupRef, ReplayOutcome } from '../transport.ts';
 import type { Connection } from './connection.ts';
 import { pairs } from './entries.ts';
 import { parseFailure } from './failure-records.ts';
@@ -21,6 +21,9 @@ type GivenUpReply = [
     fields: string[] | null,
   ][],
 ];
+
+type TakeReply = ['taken', at: string, lastId: string] | ['superseded'];
+type InjectReply = [outcome: ReplayOutcome['outcome'], lastId: string, firstId: string];
 
 /** An entry that is to be added once, as `add-once.lua` takes it. */
 type Addition = readonly string[];
@@ -93,6 +96,34 @@ export function createRedisMover(connection: Connection, run: RunScript): EntryM
       return deleted;
     },
 
+    async takeReplay(ref, { replay, token, handledTo }) {
+      const [outcome, at = '', lastId = ''] = await connection.call((redis) =>
+        run<TakeReply>(redis, 'take-replay', replayKeys(ref), [replay, token, handledTo]),
+      );
+      return outcome === 'taken' ? { at, lastId } : null;
+    },
+
+    async injectReplay(ref, { replay, token, at, to, replayId, entries, limit }) {
+      const keys = replayKeys(ref);
+      assertAddable(keys[0], entries);
+      const additions = entries.flatMap(({ fields }) => {
+        const values = flat({ ...fields, replay_id: replayId });
+        return [String(values.length), ...values];
+      });
+      const [outcome, lastId, firstId] = await connection.call((redis) =>
+        run<InjectReply>(redis, 'inject-replay', keys, [replay, token, at, to, limit, ...additions]),
+      );
+      return outcome === 'injected' || outcome === 'full'
+        ? { outcome, lastId, firstId: firstId || null }
+        : { outcome };
+    },
+
+    endReplay(ref, replay, { withdrawn = '' } = {}) {
+      return connection.call((redis) =>
+        run<number>(redis, 'end-replay', replayKeys(ref), [replay, ref.group, withdrawn]),
+      );
+    },
+
     injectedCount(ref) {
       return connection.call((redis) => redis.xlen(placeKey({ ...ref, injected: true })));
     },
@@ -130,6 +161,10 @@ export function createRedisMover(connection: Connection, run: RunScript): EntryM
 
     close: () => connection.close(),
   };
+}
+
+function replayKeys(ref: GroupRef): [inject: string, marks: string] {
+  return [placeKey({ ...ref, injected: true }), derivedKeys.replays(ref.stream)];
 }
 
 function flat(fields: Readonly<Record<string, string>>): string[] {

@@ -11,8 +11,10 @@ const NAMES = [
   'count-failed',
   'dead-letter',
   'drop-vanished',
+  'end-replay',
   'forget',
   'given-up',
+  'inject-replay',
   'inspect',
   'keep',
   'last-of-sources',
@@ -20,6 +22,7 @@ const NAMES = [
   'release',
   'remove-consumer',
   'restore-trim',
+  'take-replay',
   'trim',
   'trim-bounds',
 ] as const;

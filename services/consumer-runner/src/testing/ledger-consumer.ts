@@ -32,6 +32,7 @@ export interface LedgerTable {
 export interface LedgerOptions {
   readonly group: string;
   readonly ordering: 'none' | 'aggregate';
+  readonly startFrom?: 'beginning' | 'now' | 'archive';
   readonly transaction?: 'event' | 'batch';
   readonly concurrency?: number;
   readonly timeout?: Duration;

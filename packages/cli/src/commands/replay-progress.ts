@@ -1,0 +1,62 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { loadReplay, type Replay } from '@event-bus/database';
+import { replayPercent } from '@event-bus/operations';
+import type { SetStatus } from '../exit-status.ts';
+import { plural } from '../format.ts';
+import { interruption } from '../interruption.ts';
+import { print, printError } from '../output.ts';
+import { countsOf } from './replay-view.ts';
+
+const pollMs = 300;
+const barWidth = 30;
+
+/** Shows how far a replay is until it has ended or is stopped, or Ctrl-C; the replay goes on without. */
+export async function followReplay(
+  db: Parameters<typeof loadReplay>[0],
+  id: string,
+  setStatus: SetStatus,
+): Promise<void> {
+  const stop = interruption();
+  const isTerminal = process.stderr.isTTY;
+  let shown = '';
+  for (;;) {
+    const replay = await loadReplay(db, id);
+    if (replay === undefined) return;
+    const line = progressLine(replay);
+    if (isTerminal) process.stderr.write(`\r\x1b[K${line}`);
+    else if (line !== shown) printError(line);
+    shown = line;
+    if (!['queued', 'running'].includes(replay.state) || stop.aborted) {
+      if (isTerminal) process.stderr.write('\n');
+      print(endText(replay));
+      if (replay.state !== 'done') setStatus(1);
+      return;
+    }
+    await delay(pollMs, undefined, { signal: stop }).catch(() => 'told to stop');
+  }
+}
+
+function progressLine(replay: Replay): string {
+  const percent = replayPercent(replay.streams);
+  const filled = Math.round((barWidth * percent) / 100);
+  const { injected, handled } = countsOf(replay);
+  const bar = `${'#'.repeat(filled)}${'.'.repeat(barWidth - filled)}`;
+  return `[${bar}] ${String(percent).padStart(3)}%  ${injected} injected, ${handled} settled  ${replay.state}`;
+}
+
+function endText(replay: Replay): string {
+  const { handled } = countsOf(replay);
+  switch (replay.state) {
+    case 'done':
+      return `Done: ${plural(handled, 'event')} settled by ${replay.group}.`;
+    case 'failed':
+      return `Failed: ${replay.error}\nWhen that is mended: bus replay resume ${replay.id}`;
+    case 'paused':
+      return `Paused: bus replay resume ${replay.id}`;
+    case 'cancelled':
+      return 'Cancelled.';
+    case 'queued':
+    case 'running':
+      return `It goes on without this command: bus replay show ${replay.id}`;
+  }
+}

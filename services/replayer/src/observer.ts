@@ -1,0 +1,28 @@
+import type { Replay } from '@event-bus/database';
+import { meter } from '@event-bus/telemetry';
+import { attributeNames as attribute, messagingSystem, metricNames } from '@event-bus/telemetry/names';
+
+/** Told of what a replayer does. */
+export interface ReplayObserver {
+  injected(replay: Replay, stream: string, count: number): void;
+  ended(replay: Replay, how: 'done' | 'failed' | 'stopped'): void;
+}
+
+/** Creates the observer of one replayer. */
+export function createReplayObserver(): ReplayObserver {
+  const injected = meter().createCounter(metricNames.replayedEvents, {
+    description: 'Events injected for a group from history',
+  });
+  const ended = meter().createCounter(metricNames.replaysEnded, {
+    description: 'Replays that ended here, or went elsewhere',
+  });
+  const of = ({ group }: Replay) => ({
+    [attribute.messagingSystem]: messagingSystem,
+    [attribute.consumerGroupName]: group,
+  });
+  return {
+    injected: (replay, stream, count) =>
+      injected.add(count, { ...of(replay), [attribute.destinationName]: stream }),
+    ended: (replay, how) => ended.add(1, { ...of(replay), [attribute.outcome]: how }),
+  };
+}
