@@ -43,7 +43,7 @@ export default defineConfig({
           // Real servers and real processes, on machines that may be slow and busy.
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
     ],

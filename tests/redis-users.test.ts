@@ -234,13 +234,13 @@ describe('the users of Redis', () => {
       ['monitor', watch],
       ['archiver', archive],
     ] as const) {
+      // BullMQ sends whatever it needs, to keys of its own. Before anything is trimmed, of which there is no archive here.
+      if (user === 'archiver') await rightsUsed('replayer', replay);
       const { sent, granted } = await rightsUsed(user, work);
 
       expect([user, sent]).toEqual([user, granted]);
     }
     await rightsUsed('operator', operate);
-    // BullMQ sends whatever it needs, to keys of its own.
-    await rightsUsed('replayer', replay);
   });
 
   test.each([

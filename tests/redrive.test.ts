@@ -177,6 +177,12 @@ test('without a runner what was handed over waits, which a redrive says, and the
   const impatient = await redrive('--group', 'ordered', '--limit', '2', '--timeout', '300ms');
   const handedOver = await stage.bus('dlq', 'redrive', '--group', 'ordered', '--limit', '1', '--no-wait');
   const following = await stage.startBus(['dlq', 'redrive', '--group', 'ordered', '--json']);
+  await eventually(async () => {
+    const { rows } = await stage.database.pool.query(
+      `select from operator_action_events where details->>'underWay' = 'true'`,
+    );
+    return rows.length >= 3;
+  });
   await stage.startRunner('ordered');
   const { code } = await following.exited;
 

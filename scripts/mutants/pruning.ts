@@ -72,7 +72,7 @@ export const pruningMutations: readonly Mutation[] = [
     edits: [
       {
         file: disposable,
-        find: 'batch.lastEventId === archived.eventId ? batch.number : batch.number - 1',
+        find: 'batch.lastPosition === archived.position ? batch.number : batch.number - 1',
         replace: 'batch.number',
       },
     ],

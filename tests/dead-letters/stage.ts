@@ -58,7 +58,7 @@ export interface Stage {
 export async function createStage(postgresUrl: string): Promise<Stage> {
   const database = await createTestDatabase(postgresUrl);
   await database.pool.query(`
-    create table mood (is_down boolean not null default false, is_cured boolean not null default false);
+    create table mood (is_cured boolean not null default false);
     insert into mood default values;
     create table effects (number bigint generated always as identity, consumer_group text not null,
       event_id uuid not null, aggregate_id text not null)`);

@@ -1,5 +1,5 @@
 import type { WrittenObject } from '@event-bus/archive';
-import { type Logger, meter } from '@event-bus/telemetry';
+import { durationHistogram, type Logger, meter } from '@event-bus/telemetry';
 import { attributeNames as attribute, messagingSystem, metricNames } from '@event-bus/telemetry/names';
 
 /** Told of what an archiver does. */
@@ -31,10 +31,7 @@ export function createArchiverObserver(logger: Logger): ArchiverObserver {
   const expired = counter(metricNames.expiredObjects, 'Objects that were deleted past their policy');
   const trimmed = counter(metricNames.trimmedEntries, 'Entries that were trimmed from a stream');
   const errors = counter(metricNames.retentionErrors, 'Sweeps that failed');
-  const duration = instruments.createHistogram(metricNames.retentionSweepDuration, {
-    unit: 's',
-    description: 'One sweep of one stream',
-  });
+  const duration = durationHistogram(metricNames.retentionSweepDuration, 'One sweep of one stream');
   const failing = new Map<string, string>();
   const of = (stream: string) => ({
     [attribute.messagingSystem]: messagingSystem,

@@ -66,6 +66,7 @@ const prune = (keepMs = 30 * dayMs): Promise<InboxPruneReport> =>
     { inbox: database.db, bus: database.db, streams: transport.observer() },
     keepMs,
     AbortSignal.timeout(60_000),
+    100,
   );
 
 /** By when the outbox lacked what it was given by then, and up to which position. */

@@ -26,11 +26,13 @@ const most = 10_000;
  * Drops the partitions of an inbox whose events cannot come again. Killed anywhere it leaves nothing that the next call does
  * not finish.
  * @param keepMs how long the inbox remembers at least, since an event was settled.
+ * @param waitMs after how long every runner knows what the inbox is about to forget.
  */
 export async function pruneInbox(
   parts: ReachParts,
   keepMs: number,
   signal: AbortSignal,
+  waitMs = floorsKnownMs,
 ): Promise<InboxPruneReport> {
   const { inbox } = parts;
   const { groups, settledBefore, positions, reason } = await findReach(parts, keepMs);
@@ -44,7 +46,7 @@ export async function pruneInbox(
   } else {
     // First, and until every runner knows: nothing is forgotten of which nobody knows that it was settled.
     const isNew = await raiseInboxFloors(inbox, groups, positions);
-    if (isNew) await pause(floorsKnownMs, signal);
+    if (isNew) await pause(waitMs, signal);
     signal.throwIfAborted();
     for (const { name } of old) {
       const why =
