@@ -120,6 +120,29 @@ describe('a sweep', () => {
     expect(await stage.archived()).toHaveLength(5);
   });
 
+  test('keeps what a group that came in the midst of it has yet to read', async () => {
+    await publish(300);
+    const { trimmer } = stage.parts;
+    let hasCome = false;
+    const slow: typeof trimmer = {
+      ...trimmer,
+      async bounds(...asked) {
+        const found = await trimmer.bounds(...asked);
+        if (!hasCome) {
+          hasCome = true;
+          await stage.join('mail');
+          await stage.settle('mail', 100);
+        }
+        return found;
+      },
+    };
+
+    await stage.sweep({}, { trimmer: slow });
+
+    expect(await stage.standing()).toHaveLength(200);
+    expect(await stage.union()).toEqual(whole);
+  });
+
   test('takes over an object that nobody recorded, and writes it no second time', async () => {
     await publish(50);
     await stage.sweep();

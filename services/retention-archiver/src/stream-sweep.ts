@@ -1,4 +1,4 @@
-import { loadGroups, loadRetention, type StreamRetention } from '@event-bus/database';
+import { loadRetention, type StreamRetention } from '@event-bus/database';
 import { windowFrom } from '@event-bus/operations';
 import { compareEntryIds, type TrimBounds } from '@event-bus/transport';
 import { adopt } from './adopt.ts';
@@ -21,16 +21,13 @@ const HOUR_MS = 3_600_000;
  */
 export async function sweepStream(parts: SweepParts, swept: SweptStream, signal: AbortSignal): Promise<void> {
   const { bus, streams, trimmer } = parts;
-  const { stream, topic, policy } = swept;
+  const { stream, policy } = swept;
   const retention = await loadRetention(bus, stream);
-  const groups = (await loadGroups(bus))
-    .filter(({ topics }) => topics.includes(topic))
-    .map(({ name }) => name);
-  const bounds = await trimmer.bounds(stream, groups, nameOf(retention?.archived ?? null));
+  const bounds = await trimmer.bounds(stream, [], nameOf(retention?.archived ?? null));
   if (bounds.length === 0) return;
 
   const from = await windowFrom(streams, stream, bounds, policy);
-  const sweep: Sweep = { ...parts, ...swept, groups, windowFrom: from, signal };
+  const sweep: Sweep = { ...parts, ...swept, windowFrom: from, signal };
   const found = agreement(sweep, retention, bounds);
   const adopted = await adopt(sweep, found);
   const archived = await archive(sweep, adopted, archiveBelow(sweep, bounds), () => trim(sweep));

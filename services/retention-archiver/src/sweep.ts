@@ -29,8 +29,6 @@ export interface SweptStream {
 
 /** A sweep under way: the stream, as it was found. */
 export interface Sweep extends SweepParts, SweptStream {
-  /** The groups that read the stream. */
-  readonly groups: readonly string[];
   /** The lowest entry ID within the hot window. */
   readonly windowFrom: string;
   readonly signal: AbortSignal;

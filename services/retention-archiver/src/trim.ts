@@ -1,4 +1,4 @@
-import { loadRetention, recordTrimmed, type SourceEvent } from '@event-bus/database';
+import { loadGroups, loadRetention, recordTrimmed, type SourceEvent } from '@event-bus/database';
 import { trimTerms } from '@event-bus/operations';
 import { compareEntryIds, type LastOfSources } from '@event-bus/transport';
 import { OvertakenError, StreamChangedError } from './errors.ts';
@@ -11,11 +11,11 @@ import { sourceEvent } from './tally.ts';
  * @throws StreamChangedError, OvertakenError
  */
 export async function trim(sweep: Sweep): Promise<void> {
-  const { bus, stream, trimmer, groups, observer } = sweep;
+  const { bus, stream, trimmer, observer } = sweep;
   const retention = await loadRetention(bus, stream);
   const anchor = nameOf(retention?.archived ?? null);
   if (retention === undefined || anchor === undefined) return;
-  const bounds = await trimmer.bounds(stream, groups, anchor);
+  const bounds = await trimmer.bounds(stream, await groupsOf(sweep), anchor);
   const [binding] = trimTerms(bounds, retention, sweep.windowFrom);
   const { firstId } = bounds;
   if (!bounds.anchored || binding === undefined || firstId === null) return;
@@ -44,10 +44,16 @@ export async function trim(sweep: Sweep): Promise<void> {
     upTo = (await unlessChanged(stream, trimmer.lastOfSources(stream, left))).upTo;
   }
   if (upTo === null) return;
-  const result = await trimmer.trim(stream, { upTo, anchor, groups });
+  const result = await trimmer.trim(stream, { upTo, anchor, groups: await groupsOf(sweep) });
   if (result.outcome === 'trimmed') observer.trimmed(stream, result.removed, upTo);
   else if (result.reason === 'changed')
     throw new StreamChangedError(stream, 'what is archived is no longer there');
+}
+
+/** The groups that read the stream now: a sweep may take long, and who comes meanwhile needs what it has yet to read. */
+async function groupsOf({ bus, topic }: Sweep): Promise<string[]> {
+  const groups = await loadGroups(bus);
+  return groups.filter(({ topics }) => topics.includes(topic)).map(({ name }) => name);
 }
 
 async function unlessChanged(stream: string, looking: Promise<LastOfSources | null>): Promise<LastOfSources> {
