@@ -93,6 +93,19 @@ export const pruningMutations: readonly Mutation[] = [
     only: 'is not missed',
   },
   {
+    name: 'prune-settled-by-newcomers',
+    harm: 'what a group has yet to read counts as settled, since those before it had',
+    edits: [
+      {
+        file: 'packages/outbox/src/log/pruning.ts',
+        find: 'set number = excluded.number',
+        replace: 'set number = greatest(known.number, excluded.number)',
+      },
+    ],
+    tests: outbox,
+    only: 'a group that came later',
+  },
+  {
     name: 'inbox-prune-dead-letters',
     harm: 'a dead letter loses its inbox row',
     edits: [

@@ -126,17 +126,17 @@ export async function forgetBatches(pool: Pool, olderThan: Date, most: number): 
   return rowCount ?? 0;
 }
 
-/** Remembers up to which batch every group of a stream has settled it. It never goes back. */
+/** Remembers up to which batch every group of a stream has settled it. It goes back when a group comes that has yet to. */
 export async function recordSettled(pool: Pool, settled: ReadonlyMap<string, number>): Promise<void> {
   await pool.query(
     `insert into outbox_settled as known (stream, number)
      select * from unnest($1::text[], $2::bigint[])
-     on conflict (stream) do update set number = greatest(known.number, excluded.number)`,
+     on conflict (stream) do update set number = excluded.number`,
     [[...settled.keys()], [...settled.values()]],
   );
 }
 
-/** Up to which batch every group of a stream has settled it at some time; 0 if that is not known. */
+/** Up to which batch every group of a stream had settled it at the last look; 0 if that is not known. */
 export async function loadSettled(pool: Pool, stream: string): Promise<number> {
   const { rows } = await pool.query<{ number: string }>(
     'select number::text from outbox_settled where stream = $1',

@@ -25,7 +25,7 @@ export interface DisposableParts {
   readonly source: string;
 }
 
-/** What every group has settled, and what nobody needs: that, or what is in the archive. */
+/** What every group has settled, as far as that can be told, and what nobody needs: that, or what is in the archive. */
 export interface Disposable {
   readonly settled: ReadonlyMap<string, number>;
   readonly batches: readonly DisposableBatches[];
@@ -55,7 +55,7 @@ export async function findDisposable(parts: DisposableParts): Promise<Disposable
   for (const newest of await newestBatches(pool)) {
     const { stream } = newest;
     const found = await findSettled(parts, newest, readers.get(stream) ?? []);
-    settled.set(stream, found.number);
+    if (found.isCertain) settled.set(stream, found.number);
     const number = Math.max(found.number, await archivedBatch(pool, stream, archived.get(stream)));
     const isArchived = archived.has(stream) ? 'it is not archived so far' : 'it is not archived';
     batches.push({ stream, number, reason: `${found.reason}, and ${isArchived}` });
@@ -65,6 +65,8 @@ export async function findDisposable(parts: DisposableParts): Promise<Disposable
 
 interface Settled {
   readonly number: number;
+  /** Not if the stream, or a group in it, is not what it was: then nothing is known to be settled. */
+  readonly isCertain: boolean;
   readonly reason: string;
 }
 
@@ -76,11 +78,13 @@ async function findSettled(
   groups: readonly RegisteredGroup[],
 ): Promise<Settled> {
   const { stream } = newest;
-  if (groups.length === 0) return { number: 0, reason: 'no group is registered that reads it' };
+  if (groups.length === 0) {
+    return { number: 0, isCertain: true, reason: 'no group is registered that reads it' };
+  }
   let oldest: { readonly id: string; readonly group: string } | undefined;
   for (const { name: group } of groups) {
     const found = await oldestUnsettled(streams, { stream, group });
-    if (found.state === 'missing') return { number: 0, reason: `group ${group} is missing on the server` };
+    if (found.state === 'missing') return uncertain(`group ${group} is missing on the server`);
     if (found.state === 'some' && (oldest === undefined || compareEntryIds(found.oldestId, oldest.id) < 0)) {
       oldest = { id: found.oldestId, group };
     }
@@ -90,11 +94,17 @@ async function findSettled(
   const { trimmedTo } = await streams.stream(stream);
   const isTrimmed = trimmedTo !== null && compareEntryIds(newest.lastId, trimmedTo) <= 0;
   if (entry?.fields.event_id !== newest.lastEventId && !isTrimmed) {
-    return { number: 0, reason: 'the stream does not hold what was written to it last' };
+    return uncertain('the stream does not hold what was written to it last');
   }
-  if (oldest === undefined) return { number: newest.number, reason: 'it was written after the last look' };
+  if (oldest === undefined) {
+    return { number: newest.number, isCertain: true, reason: 'it was written after the last look' };
+  }
   const reason = `group ${oldest.group} has not acknowledged entry ${oldest.id}`;
-  return { number: await lastBefore(pool, newest, oldest.id), reason };
+  return { number: await lastBefore(pool, newest, oldest.id), isCertain: true, reason };
+}
+
+function uncertain(reason: string): Settled {
+  return { number: 0, isCertain: false, reason };
 }
 
 /** The newest batch of a stream that ends before an entry; 0 if none does. */

@@ -366,6 +366,20 @@ test('a FLUSHALL that takes what only the archive has is told, once, and nothing
   expect(told).toHaveLength(1);
 });
 
+test('a FLUSHALL that takes what a group that came later has yet to read is told', async () => {
+  const name = await oldAndSettled();
+  expect((await pruneNow()).dropped).toEqual([name]);
+  await addGroup('late');
+  await pruneNow();
+  await redis('FLUSHALL');
+
+  await eventually(() =>
+    bench.logs.some(({ msg }) =>
+      String(msg).startsWith('a stream lost events that the outbox no longer has'),
+    ),
+  );
+});
+
 test('a Redis that is older than the log is told as such, and what the log has is written again', async () => {
   bench.start();
   await addGroup('mail');
