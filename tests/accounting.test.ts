@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { recordTrimmed } from '../packages/database/src/index.ts';
 import { type AuditReport, isProven } from '../packages/operations/src/index.ts';
 import { eventually, type ServiceProcess } from '../packages/testkit/src/index.ts';
 import { type AccountedBus, createAccountedBus } from './accounting/bench.ts';
@@ -135,6 +136,26 @@ test('what is in no state, or in two, is listed by its ID, and nothing else', as
   expect(told.code).toBe(1);
   expect(told.output).toContain(good[3]);
   expect(told.output).toContain('1 more event at fault');
+});
+
+test('what was trimmed before a group began is forgotten, also where the trim ended in the midst of a batch', async () => {
+  await bus.start('outbox-publisher');
+  await bus.runner('first');
+  const events = await bus.append(...many(30));
+  await untilStates('first', { done: 30 });
+  const client = bus.redis.client();
+  const entries = await client.xrange('events:user', '-', '+');
+  const [to = '', stays = ''] = entries.slice(9, 11).map(([id]) => id);
+  const lastOf = new Map([['test', { position: 10, eventId: events[9] ?? '' }]]);
+  await recordTrimmed(bus.database.db, 'events:user', { from: null, to, lastOf });
+  await client.hset('{events:user}:writers', '@trimmed', to);
+  await client.xtrim('events:user', 'MINID', stays);
+
+  await bus.runner('late');
+  await untilStates('late', { forgotten: 10, done: 20 });
+  expectExact(await bus.audit(), 30);
+  await client.flushall();
+  await untilStates('late', { forgotten: 10, done: 20 });
 });
 
 test('an audit under traffic, kills and a wiped Redis finds every event accounted for at each moment', async () => {

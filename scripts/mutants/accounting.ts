@@ -14,11 +14,24 @@ export const accountingMutations: readonly Mutation[] = [
     edits: [
       {
         file: states,
-        find: "return evidence.isTrimmed ? 'forgotten' : 'missing';",
-        replace: "return 'forgotten';",
+        find: "if (!evidence.isTrimmed) return 'missing';",
+        replace: '',
       },
     ],
     tests: stateTests,
+  },
+  {
+    name: 'trim-within-a-batch-unknown',
+    harm: 'what was trimmed of a batch that stands in part passes for lost',
+    edits: [
+      {
+        file: 'packages/operations/src/audit/examine.ts',
+        find: 'return known.position !== null && position <= known.position && holds(batch, known.position);',
+        replace: 'return false;',
+      },
+    ],
+    tests: ['tests/accounting.test.ts'],
+    only: 'in the midst of a batch',
   },
   {
     name: 'done-and-dead-accepted',

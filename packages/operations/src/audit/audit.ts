@@ -155,7 +155,7 @@ async function findEverywhere(
   for (const stream of new Set(suspects.flatMap(({ target }) => target.streams))) {
     const found = await searchStream(servers.observer, stream, eventIds);
     for (const [eventId, ids] of found) {
-      const place = { stream, ids, batchEnd: null, isToBeRewritten: false };
+      const place = { stream, ids, batch: null, isToBeRewritten: false };
       places.set(eventId, [...(places.get(eventId) ?? []), place]);
     }
   }

@@ -5,7 +5,7 @@ import { compareEntryIds, type StreamObserver, streamKey } from '@event-bus/tran
 import type { Kysely } from 'kysely';
 import type { OutboxPool } from '../outbox-pool.ts';
 import { entryStates } from './entry-states.ts';
-import type { Place } from './places.ts';
+import { holds, type Place } from './places.ts';
 import { type EntryState, type EventState, settledState, stateOf } from './states.ts';
 import type { Trimmed } from './streams.ts';
 import type { Target } from './targets.ts';
@@ -72,6 +72,7 @@ export async function examine(
       ),
       isToBeRewritten: own.some(({ isToBeRewritten }) => isToBeRewritten),
       isTrimmed: isTrimmed(surroundings, event, own),
+      isHistoryOpen: target.openHistory.has(streamOf(surroundings, event)),
     });
     return { ...one, state };
   });
@@ -96,19 +97,25 @@ function isHandled({ handled }: Target, { eventType, insertedAt }: LoggedEvent):
   return since === null || insertedAt.getTime() > since.getTime() + handlerMarginMs;
 }
 
-function isTrimmed(
-  { partitions, trimmed }: Surroundings,
-  { topic, slot, position }: LoggedEvent,
-  places: readonly Place[],
-): boolean {
+function isTrimmed(surroundings: Surroundings, event: LoggedEvent, places: readonly Place[]): boolean {
+  const { trimmed } = surroundings;
+  const { position } = event;
   if (places.length > 0) {
-    return places.some(({ stream, batchEnd }) => {
-      const id = trimmed.get(stream)?.id ?? null;
-      return id !== null && batchEnd !== null && compareEntryIds(batchEnd, id) <= 0;
+    return places.some(({ stream, batch }) => {
+      const known = trimmed.get(stream);
+      if (batch === null || known === undefined) return false;
+      if (known.id !== null && compareEntryIds(batch.lastId, known.id) <= 0) return true;
+      // A trim ends where the hot window begins, which is in the midst of a batch as a rule.
+      return known.position !== null && position <= known.position && holds(batch, known.position);
     });
   }
+  return position <= (trimmed.get(streamOf(surroundings, event))?.position ?? 0);
+}
+
+/** The stream that the event belongs to, wherever it stands. */
+function streamOf({ partitions }: Surroundings, { topic, slot }: LoggedEvent): string {
   const count = partitions.get(topic) ?? 1;
-  return position <= (trimmed.get(streamKey(topic, slot % count, count))?.position ?? 0);
+  return streamKey(topic, slot % count, count);
 }
 
 /** By group and stream, then by entry ID. */

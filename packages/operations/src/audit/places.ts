@@ -7,8 +7,8 @@ export interface Place {
   readonly stream: string;
   /** IDs of its entries, as far as they are there. */
   readonly ids: readonly string[];
-  /** Where the batch that it was written in ended; `null` if that is no longer on record. */
-  readonly batchEnd: string | null;
+  /** The batch that it was written in; `null` if that is no longer on record. */
+  readonly batch: PlacedBatch | null;
   /** The end of its stream is lost, and that batch with it: the publisher writes it again. */
   readonly isToBeRewritten: boolean;
 }
@@ -38,7 +38,7 @@ export async function findPlaces(
       const place = {
         stream: batch.stream,
         ids: ids.get(eventId) ?? [],
-        batchEnd: batch.lastId,
+        batch,
         isToBeRewritten,
       };
       places.set(eventId, [...(places.get(eventId) ?? []), place]);
@@ -56,7 +56,8 @@ export async function searchStream(
   return findEntries(observer, { stream, previousId: null, lastId: '+' }, eventIds);
 }
 
-function holds({ positions }: PlacedBatch, position: number): boolean {
+/** Whether the event at a position was written in this batch. */
+export function holds({ positions }: PlacedBatch, position: number): boolean {
   return positions.some(({ first, last }) => first <= position && position <= last);
 }
 

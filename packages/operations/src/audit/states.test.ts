@@ -9,6 +9,7 @@ const nothing: Evidence = {
   entries: [],
   isToBeRewritten: false,
   isTrimmed: false,
+  isHistoryOpen: false,
 };
 const state = (evidence: Partial<Evidence>) => stateOf({ ...nothing, ...evidence });
 
@@ -57,6 +58,8 @@ describe('the state of an event', () => {
     expect(state({})).toBe('missing');
     expect(state({ isToBeRewritten: true })).toBe('unpublished');
     expect(state({ isTrimmed: true })).toBe('forgotten');
+    expect(state({ isTrimmed: true, isHistoryOpen: true })).toBe('unread');
+    expect(state({ isHistoryOpen: true })).toBe('missing');
     expect(state({ isBeforeStart: true })).toBe('before-start');
   });
 

@@ -9,7 +9,7 @@ export type EntryState = 'unread' | 'in-flight' | 'retrying' | 'given-up' | 'ack
  *
  *     unpublished   appended and not in its stream; also what Redis has lost and the publisher writes again
  *     parked        cannot be written, or waits behind what cannot
- *     unread        in its stream, and not handed to the group yet
+ *     unread        in its stream, and not handed to the group yet; also what is to come to it from the archive
  *     in-flight     handed to a runner, or handed back by one
  *     retrying      failed, and to be tried again
  *     given-up      failed for good, and waits for the dlq-mover
@@ -52,6 +52,8 @@ export interface Evidence {
   readonly isToBeRewritten: boolean;
   /** Its stream was trimmed on purpose beyond where it stood. */
   readonly isTrimmed: boolean;
+  /** The group starts from the archive, and is not through with what that has of the stream. */
+  readonly isHistoryOpen: boolean;
 }
 
 /** What the inbox and the letter say, or `undefined` if neither knows the event. */
@@ -83,7 +85,8 @@ export function stateOf(evidence: Evidence): EventState {
   if (waiting !== undefined) return waiting;
   if (evidence.isToBeRewritten) return 'unpublished';
   if (!evidence.isHandled) return 'passed-over';
-  return evidence.isTrimmed ? 'forgotten' : 'missing';
+  if (!evidence.isTrimmed) return 'missing';
+  return evidence.isHistoryOpen ? 'unread' : 'forgotten';
 }
 
 /** Whether no event may be in this state. */

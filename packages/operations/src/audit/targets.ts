@@ -4,6 +4,7 @@ import {
   loadGroups,
   loadHandledEvents,
   loadTopics,
+  openHistory,
   type StartPosition,
 } from '@event-bus/database';
 import { loadInboxGroups } from '@event-bus/inbox';
@@ -19,6 +20,8 @@ export interface Target {
   /** Where it began with the events of the outbox, if it began at 'now'. */
   readonly start: StartPosition | undefined;
   readonly handled: HandledEvents;
+  /** The streams whose history the group has not been through yet, if it starts from the archive. */
+  readonly openHistory: ReadonlySet<string>;
 }
 
 /** The groups that are asked for: those that can be seen, and the names of those that cannot. */
@@ -60,20 +63,21 @@ export async function findTargets(
   );
   const isHere = (name: string) => own.some((one) => one.group === name);
   const partitions = new Map([...topics.values()].map((one) => [one.name, one.partitions]));
+  const seen = wanted.filter(({ name }) => isHere(name));
+  const histories = await Promise.all(seen.map(({ name }) => openHistory(bus, name)));
   return {
     partitions,
     unseen: wanted.filter(({ name }) => !isHere(name)).map(({ name }) => name),
-    seen: wanted
-      .filter(({ name }) => isHere(name))
-      .map((one) => {
-        const names = topic === undefined ? one.topics : [topic];
-        return {
-          group: one.name,
-          topics: new Set(names),
-          streams: names.flatMap((name) => streamKeys(name, partitions.get(name) ?? 1)),
-          start: source === null ? undefined : one.startPositions.get(source),
-          handled: handled.get(one.name) ?? new Map(),
-        };
-      }),
+    seen: seen.map((one, index) => {
+      const names = topic === undefined ? one.topics : [topic];
+      return {
+        group: one.name,
+        topics: new Set(names),
+        streams: names.flatMap((name) => streamKeys(name, partitions.get(name) ?? 1)),
+        start: source === null ? undefined : one.startPositions.get(source),
+        handled: handled.get(one.name) ?? new Map(),
+        openHistory: histories[index] ?? new Set(),
+      };
+    }),
   };
 }
