@@ -80,7 +80,7 @@ describe('a replay', () => {
     const id = await stage.request();
     await stage.spawn();
     await eventually(() => stage.given.length >= 600);
-    stage.pauseGroup();
+    await stage.pauseGroup();
     await stage.client.flushall();
     stage.resumeGroup();
     // As a publisher does, late and in two steps.
@@ -93,6 +93,38 @@ describe('a replay', () => {
     const received = new Set(stage.eventIds());
     expect(idsOf(events).filter((eventId) => !received.has(eventId))).toEqual([]);
     expect(firstOf(stage.eventIds())).toEqual(idsOf(events));
+  });
+
+  test('of a topic with partitions brings each of them whole and in order, through kills and a trim of some', async () => {
+    stage = await createStage(inject('postgresUrl'), { partitions: 6 });
+    const { partitionStreams } = stage;
+    const events = new Map<string, string[]>();
+    for (const [n, stream] of partitionStreams.entries()) {
+      // One of them is empty.
+      events.set(stream, idsOf(await stage.publish(n * 60, () => ({}), stream)));
+      if (n % 2 === 1) await stage.archiveAndTrim(n * 40, stream);
+    }
+    const id = await stage.request({}, 600);
+    for (const at of [150, 500]) {
+      const replayer = await stage.spawn({ REPLAY_AHEAD: '50' });
+      await eventually(() => stage.given.length >= at);
+      await stage.archiveAndTrim(30, partitionStreams[4] ?? '');
+      replayer.kill('SIGKILL');
+      await replayer.exited;
+    }
+    await stage.spawn();
+
+    const replay = await stage.until(id, 'done');
+
+    for (const [stream, own] of events) {
+      const given = stage.given.filter((event) => event.stream === stream).map(({ eventId }) => eventId);
+      expect([stream, given]).toEqual([stream, own]);
+    }
+    expect(stage.given.length).toBe(900);
+    expect(replay.streams.map(({ stream, isDone }) => `${stream} ${isDone}`)).toEqual(
+      partitionStreams.slice(1).map((stream) => `${stream} true`),
+    );
+    expect(await stage.client.keys('{events:user:?}:replays')).toEqual([]);
   });
 
   test('brings what the filters select, by the time at which events occurred', async () => {
@@ -157,7 +189,7 @@ describe('a replay', () => {
   test('runs no further ahead of the group than it may', async () => {
     stage = await createStage(inject('postgresUrl'));
     const events = await stage.publish(900);
-    stage.pauseGroup();
+    await stage.pauseGroup();
     const replayer = await stage.spawn();
     const id = await stage.request();
     const length = async () => stage.client.xlen(placeKey({ ...stage.ref, injected: true }));
@@ -187,7 +219,7 @@ describe('a replay', () => {
 
     await resumeReplay(stage.database.db, id, order);
     await eventually(() => stage.given.length > (paused.streams[0]?.injected ?? 0) + 150);
-    stage.pauseGroup();
+    await stage.pauseGroup();
     await eventually(async () => (await stage.mover.injectedCount(stage.ref)) > 0);
     const withdrawn = await cancelReplay({ bus: stage.database.db, mover: stage.mover }, id, order);
     stage.resumeGroup();
