@@ -127,6 +127,27 @@ describe('a replay', () => {
     expect(await stage.client.keys('{events:user:?}:replays')).toEqual([]);
   });
 
+  test.each([
+    ['has no memory left', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
+    ['is demoted', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE']],
+  ] as const)('waits while Redis %s, and goes on behind what it injected last', async (_, begin, end) => {
+    stage = await createStage(inject('postgresUrl'));
+    const events = await stage.publish(600);
+    await stage.archiveAndTrim(200);
+    const replayer = await stage.spawn({ REPLAY_AHEAD: '1000' });
+    const id = await stage.request({}, 300);
+    await eventually(() => stage.given.length >= 100);
+    await stage.pauseGroup();
+
+    await stage.client.call(begin[0], ...begin.slice(1));
+    await replayer.waitFor(/a replay cannot go on for now/);
+    await stage.client.call(end[0], ...end.slice(1));
+    stage.resumeGroup();
+
+    await stage.until(id, 'done');
+    expect(stage.eventIds()).toEqual(idsOf(events));
+  });
+
   test('brings what the filters select, by the time at which events occurred', async () => {
     stage = await createStage(inject('postgresUrl'));
     const at = (n: number) => new Date(Date.UTC(2026, 0, 1, n)).toISOString();
