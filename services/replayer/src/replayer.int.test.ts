@@ -127,6 +127,21 @@ describe('a replay', () => {
     expect(await stage.client.keys('{events:user:?}:replays')).toEqual([]);
   });
 
+  test('brings again what was lost with its inject stream', async () => {
+    stage = await createStage(inject('postgresUrl'));
+    const events = await stage.publish(500);
+    await stage.pauseGroup();
+    await stage.spawn();
+    const id = await stage.request();
+    await eventually(async () => (await stage.replay(id)).streams.some(({ injected }) => injected > 0));
+    await stage.client.del(placeKey({ ...stage.ref, injected: true }));
+    stage.resumeGroup();
+
+    await stage.until(id, 'done');
+
+    expect(stage.eventIds()).toEqual(idsOf(events));
+  });
+
   test.each([
     ['has no memory left', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
     ['is demoted', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE']],
