@@ -1,5 +1,5 @@
-// Sends the trace of one event, which is appended, published, given up and redriven by real processes, to a real Jaeger,
-// and asks Jaeger whether it is one trace with all of its spans. Needs Go: Jaeger is built into .cache (some minutes,
+// Sends the trace of one event, which is appended, published, given up, redriven, archived and replayed by real processes, to
+// a real Jaeger, and asks Jaeger whether it is one trace with all of its spans. Needs Go: Jaeger is built into .cache (some minutes,
 // once), unless an all-in-one binary is named.
 //
 //   npx node --conditions=@event-bus/source scripts/jaeger-conformance.ts [binary]
@@ -11,7 +11,13 @@ import { userRenamed } from '../packages/contracts/src/index.ts';
 import { createOutbox } from '../packages/outbox/src/index.ts';
 import { createLogger } from '../packages/telemetry/src/index.ts';
 import { startTelemetry } from '../packages/telemetry/src/sdk.ts';
-import { createTemporaryFolder, eventually, freePort, startPostgres } from '../packages/testkit/src/index.ts';
+import {
+  createTemporaryFolder,
+  eventually,
+  freePort,
+  spawnService,
+  startPostgres,
+} from '../packages/testkit/src/index.ts';
 import { startProcess } from '../packages/testkit/src/managed-process.ts';
 import { startObservedBus } from '../tests/observability/bus.ts';
 
@@ -72,7 +78,11 @@ async function startJaeger() {
 
 const postgres = await startPostgres();
 const { jaeger, url, otlp } = await startJaeger();
+const archive = createTemporaryFolder('archive');
 const bus = await startObservedBus(postgres.url(), {
+  ARCHIVE_URL: `file://${archive.path}`,
+  RETENTION: '*.hot=1s,*.cold=1d',
+  ARCHIVE_EVERY: '200ms',
   OTEL_EXPORTER_OTLP_ENDPOINT: otlp,
   OTEL_BSP_SCHEDULE_DELAY: '100',
 });
@@ -104,16 +114,31 @@ try {
   // The mover injects what is marked.
   await bus.database.pool.query(`update dead_letters set state = 'redriving'`);
   await until('done');
+  await Promise.all(['retention-archiver', 'replayer'].map((service) => bus.start(service)));
+  await eventually(async () => {
+    const { rows } = await bus.database.pool.query('select from stream_retention');
+    return rows.length > 0;
+  });
+  const replay = await spawnService({
+    entry: join(root, 'packages/cli/src/main.ts'),
+    args: ['replay', '--group', 'moody', '--topic', 'user', '--from', '1h'],
+    env: { DATABASE_URL: bus.database.url, REDIS_URL: bus.redis.url, ARCHIVE_URL: `file://${archive.path}` },
+    name: 'bus',
+  });
+  if ((await replay.exited).code !== 0) throw new Error(replay.output());
 
   const expected = [
     'append user: producer, root',
+    'archive events:user: retention-archiver, child of append user',
     'dead-letter events:user: dlq-mover, child of append user',
+    'process events:user: consumer-runner, child of append user',
     'process events:user: consumer-runner, child of append user',
     'process events:user: consumer-runner, child of append user',
     'process events:user: consumer-runner, child of append user',
     'process events:user: consumer-runner, child of append user',
     'publish events:user: outbox-publisher, child of append user',
     'redrive events:user: dlq-mover, child of append user',
+    'replay events:user: replayer, child of append user',
   ];
   const found = await eventually(async () => {
     const { data } = (await (await fetch(`${url}/api/traces/${traceId}`)).json()) as {
@@ -138,4 +163,5 @@ try {
   await bus.close();
   await jaeger.end('SIGTERM');
   await postgres.stop();
+  await archive.remove();
 }

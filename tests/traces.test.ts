@@ -5,6 +5,7 @@ import { createOutbox } from '../packages/outbox/src/index.ts';
 import { createLogger } from '../packages/telemetry/src/index.ts';
 import { startTelemetry } from '../packages/telemetry/src/sdk.ts';
 import {
+  createTemporaryFolder,
   eventually,
   type OtlpReceiver,
   spawnService,
@@ -15,6 +16,8 @@ import { type ObservedBus, startObservedBus, type Worker } from './observability
 const root = join(import.meta.dirname, '..');
 const unsampled = '4bf92f3577b34da6a3ce929d0e0e4736';
 const parent = '00f067aa0ba902b7';
+const archive = createTemporaryFolder('archive');
+const archiveEnv = { ARCHIVE_URL: `file://${archive.path}` };
 
 let bus: ObservedBus;
 let receiver: OtlpReceiver;
@@ -35,6 +38,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await bus.close();
   await receiver.close();
+  await archive.remove();
 });
 
 async function runBus(...args: readonly string[]): Promise<string> {
@@ -46,6 +50,7 @@ async function runBus(...args: readonly string[]): Promise<string> {
       REDIS_URL: bus.redis.url,
       OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
       JAEGER_URL: 'http://jaeger',
+      ...archiveEnv,
     },
     name: 'bus',
   });
@@ -185,6 +190,68 @@ test('what is sent together is linked', async () => {
   }
 });
 
+test('what is archived and replayed is in the traces of its events, where these are recorded', async () => {
+  const trace = (n: number) => `${n}`.padStart(32, 'b');
+  const { rows } = await bus.database.pool.query<{ event_id: string }>(
+    `insert into outbox_events (aggregate_type, aggregate_id, event_type, tenant_id, actor_id, payload, headers)
+     select 'user', 'dan-' || n, 'user.renamed', 'history', 'ann', '{"name":"Dan"}',
+       jsonb_build_object('traceparent', '00-' || lpad(n::text, 32, 'b') || '-${parent}-0' || n % 2)
+     from generate_series(1, 3) n returning event_id`,
+  );
+  const sweeping = { RETENTION: '*.hot=1s,*.cold=1d', ARCHIVE_EVERY: '200ms' };
+  await Promise.all([
+    bus.start('retention-archiver', { ...archiveEnv, ...sweeping }),
+    bus.start('replayer', { ...archiveEnv, REPLAY_POLL: '100ms' }),
+  ]);
+  const isArchived = ({ name, traceId }: { readonly name: string; readonly traceId: string }) =>
+    name === 'archive events:user' && traceId === trace(3);
+  await eventually(() => receiver.spans().some(isArchived));
+  await runBus('replay', '--group', 'moody', '--topic', 'user', '--tenant', 'history', '--from', '1h');
+
+  const made = ['archive', 'process', 'process', 'publish', 'replay'].map((name) => `${name} events:user`);
+  const spansOfBoth = await eventually(() => {
+    const found = [1, 3].map((n) => receiver.spans().filter(({ traceId }) => traceId === trace(n)));
+    return found.every(({ length }) => length >= made.length) && found;
+  });
+  const replays = await bus.database.pool.query<{ id: string }>('select id from replays');
+  const id = replays.rows[0]?.id;
+  for (const [index, spans] of spansOfBoth.entries()) {
+    expect(spans.map(({ name }) => name).toSorted()).toEqual(made);
+    expect(new Set(spans.map(({ parentSpanId }) => parentSpanId))).toEqual(new Set([parent]));
+    const eventId = rows[index * 2]?.event_id;
+    expect(new Set(spans.map(({ attributes }) => attributes['messaging.message.id']))).toEqual(
+      new Set([eventId]),
+    );
+    const of = (name: string) => spans.filter((span) => span.name.startsWith(name));
+    expect(of('archive')).toMatchObject([
+      {
+        kind: 'consumer',
+        resource: { 'service.name': 'retention-archiver' },
+        attributes: { 'bus.archive.key': expect.stringMatching(/^stream=.*\.ndjson\.gz$/) as unknown },
+      },
+    ]);
+    expect(of('replay')).toMatchObject([
+      {
+        kind: 'producer',
+        resource: { 'service.name': 'replayer' },
+        attributes: {
+          'bus.replay.id': id,
+          'messaging.consumer.group.name': 'moody',
+          'messaging.batch.message_count': 3,
+        },
+      },
+    ]);
+    expect(of('process').map(({ attributes }) => attributes['bus.replay.id'] ?? 'live')).toEqual([
+      'live',
+      id,
+    ]);
+  }
+  const [first, last] = spansOfBoth.map((spans) => spans.find(({ name }) => name.startsWith('replay')));
+  expect(first?.links).toMatchObject([{ traceId: trace(3), spanId: parent }]);
+  expect(last?.links).toMatchObject([{ traceId: first?.traceId, spanId: first?.spanId }]);
+  expect(receiver.spans().filter(({ traceId }) => traceId === trace(2))).toEqual([]);
+});
+
 test('logs name the event, the group, the attempt and the trace, and never the payload', async () => {
   const lines = workers.flatMap(({ process }) =>
     process
@@ -204,5 +271,5 @@ test('logs name the event, the group, the attempt and the trace, and never the p
       event_id: expect.stringMatching(/^[0-9a-f-]{36}$/) as unknown,
     });
   }
-  expect(lines.filter((line) => /poison|Cid/.test(JSON.stringify(line)))).toEqual([]);
+  expect(lines.filter((line) => /poison|Cid|Dan/.test(JSON.stringify(line)))).toEqual([]);
 });

@@ -8,6 +8,7 @@ import type { Mutation } from './mutation.ts';
 import { observingMutations } from './observing.ts';
 import { pruningMutations } from './pruning.ts';
 import { publishingMutations } from './publishing.ts';
+import { replayingMutations } from './replaying.ts';
 import { retainingMutations } from './retaining.ts';
 
 /** Every cure that can be taken out. */
@@ -22,4 +23,5 @@ export const mutations: readonly Mutation[] = [
   ...observingMutations,
   ...retainingMutations,
   ...pruningMutations,
+  ...replayingMutations,
 ];

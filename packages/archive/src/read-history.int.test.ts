@@ -108,6 +108,25 @@ describe('reading over the seam', () => {
     );
   });
 
+  test.each([50, 199, 200, 201, 330])(
+    'goes back to the archive when a trim overtakes it behind entry %i',
+    async (count) => {
+      const { store } = await openFiles();
+      const all = [...events(900)];
+      const { history, archive, trim } = setUp(store, all);
+      const given: StreamEntry[] = [];
+
+      for await (const entry of readHistory(history, { stream: STREAM, after: '0-0' })) {
+        given.push(entry);
+        if (given.length !== count) continue;
+        await archive(800);
+        trim(750);
+      }
+
+      expect(idsOf(given)).toEqual(idsOf(all));
+    },
+  );
+
   test('ends where the stream holds the rest, if only what has left it is asked for', async () => {
     const { store } = await openFiles();
     const all = [...events(30)];

@@ -15,6 +15,7 @@ export {
   type Tracer,
   type UpDownCounter,
 } from '@opentelemetry/api';
+export { type BatchSpans, traceBatch } from './batch-spans.ts';
 export {
   countHistogram,
   durationHistogram,

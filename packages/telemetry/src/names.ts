@@ -39,6 +39,8 @@ export const attributeNames = {
   /** The stream entry's ID. */
   streamEntryId: 'bus.stream.entry_id',
   replayId: 'bus.replay.id',
+  /** The object of the archive that holds the event. */
+  archiveKey: 'bus.archive.key',
   /** Why something is not done, in a word. */
   reason: 'bus.reason',
   /** A server or database that a process needs. */

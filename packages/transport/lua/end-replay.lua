@@ -15,9 +15,8 @@ local function named(flat, name)
 end
 
 local unread = '-'
-local groups = redis.pcall('XINFO', 'GROUPS', inject)
-if groups.err then return 0 end
-for _, info in ipairs(groups) do
+if redis.call('EXISTS', inject) == 0 then return 0 end
+for _, info in ipairs(redis.call('XINFO', 'GROUPS', inject)) do
   if named(info, 'name') == group then unread = '(' .. named(info, 'last-delivered-id') end
 end
 local count = 0

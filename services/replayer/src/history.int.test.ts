@@ -79,6 +79,9 @@ async function expectHistory(events: readonly Readonly<Record<string, string>>[]
       ]),
     );
   expect(byAggregate(await handled())).toEqual(byAggregate(events));
+  // History counts as live traffic: none of it is handled when it comes again.
+  const { rows } = await stage.database.pool.query('select distinct replay_id from inbox_events');
+  expect(rows).toEqual([{ replay_id: '' }]);
 }
 
 describe('a group that starts from the archive', () => {

@@ -62,6 +62,7 @@ export function createInjection(
       await pacer.wait(batch.entries.length, signal);
       while (!signal.aborted) {
         const hasRoom = ahead.bytes < most.bytes;
+        const beganAt = Date.now();
         const reply = hasRoom
           ? await send(batch.to, batch.entries)
           : await send(ahead.progress.injectedTo, []);
@@ -69,7 +70,7 @@ export function createInjection(
         const isInjected = hasRoom && reply.outcome === 'injected';
         if (isInjected) {
           ahead.injected(batch, reply.lastId);
-          observer.injected(replay, ref.stream, batch.entries.length);
+          observer.injected(replay, ref.stream, batch.entries, beganAt);
         }
         await tell();
         if (isInjected) return true;

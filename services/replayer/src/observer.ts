@@ -1,10 +1,13 @@
 import type { Replay } from '@event-bus/database';
 import { meter } from '@event-bus/telemetry';
 import { attributeNames as attribute, messagingSystem, metricNames } from '@event-bus/telemetry/names';
+import type { StreamEntry } from '@event-bus/transport';
+import { traceReplayed } from './replay-span.ts';
 
 /** Told of what a replayer does. */
 export interface ReplayObserver {
-  injected(replay: Replay, stream: string, count: number): void;
+  /** Entries were injected together, which began at `beganAt`, in milliseconds since the epoch. */
+  injected(replay: Replay, stream: string, entries: readonly StreamEntry[], beganAt: number): void;
   ended(replay: Replay, how: 'done' | 'failed' | 'stopped'): void;
 }
 
@@ -21,8 +24,10 @@ export function createReplayObserver(): ReplayObserver {
     [attribute.consumerGroupName]: group,
   });
   return {
-    injected: (replay, stream, count) =>
-      injected.add(count, { ...of(replay), [attribute.destinationName]: stream }),
+    injected(replay, stream, entries, beganAt) {
+      injected.add(entries.length, { ...of(replay), [attribute.destinationName]: stream });
+      traceReplayed(replay, stream, entries, beganAt);
+    },
     ended: (replay, how) => ended.add(1, { ...of(replay), [attribute.outcome]: how }),
   };
 }

@@ -80,7 +80,7 @@ describe('a replay', () => {
     const id = await stage.request();
     await stage.spawn();
     await eventually(() => stage.given.length >= 600);
-    stage.pauseGroup();
+    await stage.pauseGroup();
     await stage.client.flushall();
     stage.resumeGroup();
     // As a publisher does, late and in two steps.
@@ -93,6 +93,74 @@ describe('a replay', () => {
     const received = new Set(stage.eventIds());
     expect(idsOf(events).filter((eventId) => !received.has(eventId))).toEqual([]);
     expect(firstOf(stage.eventIds())).toEqual(idsOf(events));
+  });
+
+  test('of a topic with partitions brings each of them whole and in order, through kills and a trim of some', async () => {
+    stage = await createStage(inject('postgresUrl'), { partitions: 6 });
+    const { partitionStreams } = stage;
+    const events = new Map<string, string[]>();
+    for (const [n, stream] of partitionStreams.entries()) {
+      // One of them is empty.
+      events.set(stream, idsOf(await stage.publish(n * 60, () => ({}), stream)));
+      if (n % 2 === 1) await stage.archiveAndTrim(n * 40, stream);
+    }
+    const id = await stage.request({}, 600);
+    for (const at of [150, 500]) {
+      const replayer = await stage.spawn({ REPLAY_AHEAD: '50' });
+      await eventually(() => stage.given.length >= at);
+      await stage.archiveAndTrim(30, partitionStreams[4] ?? '');
+      replayer.kill('SIGKILL');
+      await replayer.exited;
+    }
+    await stage.spawn();
+
+    const replay = await stage.until(id, 'done');
+
+    for (const [stream, own] of events) {
+      const given = stage.given.filter((event) => event.stream === stream).map(({ eventId }) => eventId);
+      expect([stream, given]).toEqual([stream, own]);
+    }
+    expect(stage.given.length).toBe(900);
+    expect(replay.streams.map(({ stream, isDone }) => `${stream} ${isDone}`)).toEqual(
+      partitionStreams.slice(1).map((stream) => `${stream} true`),
+    );
+    expect(await stage.client.keys('{events:user:?}:replays')).toEqual([]);
+  });
+
+  test('brings again what was lost with its inject stream', async () => {
+    stage = await createStage(inject('postgresUrl'));
+    const events = await stage.publish(500);
+    await stage.pauseGroup();
+    await stage.spawn();
+    const id = await stage.request();
+    await eventually(async () => (await stage.replay(id)).streams.some(({ injected }) => injected > 0));
+    await stage.client.del(placeKey({ ...stage.ref, injected: true }));
+    stage.resumeGroup();
+
+    await stage.until(id, 'done');
+
+    expect(stage.eventIds()).toEqual(idsOf(events));
+  });
+
+  test.each([
+    ['has no memory left', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
+    ['is demoted', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE']],
+  ] as const)('waits while Redis %s, and goes on behind what it injected last', async (_, begin, end) => {
+    stage = await createStage(inject('postgresUrl'));
+    const events = await stage.publish(600);
+    await stage.archiveAndTrim(200);
+    const replayer = await stage.spawn({ REPLAY_AHEAD: '1000' });
+    const id = await stage.request({}, 300);
+    await eventually(() => stage.given.length >= 100);
+    await stage.pauseGroup();
+
+    await stage.client.call(begin[0], ...begin.slice(1));
+    await replayer.waitFor(/a replay cannot go on for now/);
+    await stage.client.call(end[0], ...end.slice(1));
+    stage.resumeGroup();
+
+    await stage.until(id, 'done');
+    expect(stage.eventIds()).toEqual(idsOf(events));
   });
 
   test('brings what the filters select, by the time at which events occurred', async () => {
@@ -157,7 +225,7 @@ describe('a replay', () => {
   test('runs no further ahead of the group than it may', async () => {
     stage = await createStage(inject('postgresUrl'));
     const events = await stage.publish(900);
-    stage.pauseGroup();
+    await stage.pauseGroup();
     const replayer = await stage.spawn();
     const id = await stage.request();
     const length = async () => stage.client.xlen(placeKey({ ...stage.ref, injected: true }));
@@ -187,7 +255,7 @@ describe('a replay', () => {
 
     await resumeReplay(stage.database.db, id, order);
     await eventually(() => stage.given.length > (paused.streams[0]?.injected ?? 0) + 150);
-    stage.pauseGroup();
+    await stage.pauseGroup();
     await eventually(async () => (await stage.mover.injectedCount(stage.ref)) > 0);
     const withdrawn = await cancelReplay({ bus: stage.database.db, mover: stage.mover }, id, order);
     stage.resumeGroup();

@@ -11,11 +11,12 @@ import {
   spawnService,
   startRedis,
 } from '@event-bus/testkit';
-import { derivedKeys, ENTRY_FIELDS, type StreamEntry } from '@event-bus/transport';
+import { derivedKeys, ENTRY_FIELDS, type StreamEntry, streamKeys } from '@event-bus/transport';
 import { createRedisTransport } from '@event-bus/transport/redis';
 
-/** An event that the group was given through its inject stream. */
+/** An event that the group was given through an inject stream of its. */
 export interface Given {
+  readonly stream: string;
   readonly eventId: string;
   readonly aggregateId: string;
   readonly replayId: string;
@@ -26,7 +27,10 @@ const group = 'directory';
 const ref = { stream, group };
 const hour = 3_600_000;
 
-/** A stream with its archive, a group that settles what is injected for it, and replayers as processes. */
+/**
+ * A topic with its archive, a group that settles what is injected for it, and replayers as processes. What is not told of
+ * which stream it is happens on that of a topic with one.
+ */
 export async function createStage(postgresUrl: string, { partitions = 1 } = {}) {
   const database = await createTestDatabase(postgresUrl);
   const redis = await startRedis();
@@ -45,8 +49,10 @@ export async function createStage(postgresUrl: string, { partitions = 1 } = {}) 
   const given: Given[] = [];
   const stopping = new AbortController();
   let isPaused = false;
+  let atRest = Promise.withResolvers<void>();
   let position = 0;
-  let last: string | null = null;
+  const last = new Map<string, string>();
+  const partitionStreams = streamKeys('user', partitions);
   let reading: Promise<void> = Promise.resolve();
 
   await registerTopics(database.db, [{ name: 'user', partitions }]);
@@ -82,24 +88,31 @@ export async function createStage(postgresUrl: string, { partitions = 1 } = {}) 
   async function settleInjected(): Promise<void> {
     while (!stopping.signal.aborted) {
       try {
-        await reader.ensureGroup({ ...ref, injected: true }, '0');
-        if (isPaused) await eventually(() => !isPaused || stopping.signal.aborted, { timeoutMs: 60_000 });
+        for (const each of partitionStreams)
+          await reader.ensureGroup({ stream: each, group, injected: true }, '0');
+        if (isPaused) {
+          atRest.resolve();
+          await eventually(() => !isPaused || stopping.signal.aborted, { timeoutMs: 60_000 });
+        }
         const entries = await reader.read({
           group,
           consumer: 'test',
-          from: [{ stream, injected: true }],
+          from: partitionStreams.map((each) => ({ stream: each, injected: true })),
           count: 100,
           blockMs: 50,
         });
-        for (const { fields } of entries) {
+        for (const { stream: from, fields } of entries) {
           given.push({
+            stream: from,
             eventId: fields.event_id ?? '',
             aggregateId: fields.aggregate_id ?? '',
             replayId: fields.replay_id ?? '',
           });
         }
-        const names = entries.map(({ id, fields }) => ({ id, eventId: fields.event_id ?? '' }));
-        await reader.acknowledge({ ...ref, injected: true }, names);
+        for (const [from, own] of Map.groupBy(entries, (entry) => entry.stream)) {
+          const names = own.map(({ id, fields }) => ({ id, eventId: fields.event_id ?? '' }));
+          await reader.acknowledge({ stream: from, group, injected: true }, names);
+        }
       } catch (error) {
         if (stopping.signal.aborted) return;
         if (!(error instanceof Error && 'code' in error)) throw error;
@@ -116,6 +129,7 @@ export async function createStage(postgresUrl: string, { partitions = 1 } = {}) 
     store,
     streams,
     stream,
+    partitionStreams,
     ref,
     folder,
     archive,
@@ -123,8 +137,11 @@ export async function createStage(postgresUrl: string, { partitions = 1 } = {}) 
     given,
     eventFields,
     eventIds: () => given.map(({ eventId }) => eventId),
-    pauseGroup: () => {
+    /** Resolves when the group has settled what it has taken, and takes nothing more. */
+    pauseGroup: (): Promise<void> => {
       isPaused = true;
+      atRest = Promise.withResolvers();
+      return atRest.promise;
     },
     resumeGroup: () => {
       isPaused = false;
@@ -133,41 +150,43 @@ export async function createStage(postgresUrl: string, { partitions = 1 } = {}) 
     async publish(
       count: number,
       change: (index: number) => Readonly<Record<string, string>> = () => ({}),
+      to: string = stream,
     ): Promise<Record<string, string>[]> {
       const events = Array.from({ length: count }, (_, index) => eventFields(change(index)));
-      await stage.write(events);
+      await stage.write(events, to);
       return events;
     },
-    async write(events: readonly Readonly<Record<string, string>>[]): Promise<void> {
+    async write(events: readonly Readonly<Record<string, string>>[], to: string = stream): Promise<void> {
       for (let at = 0; at < events.length; at += 500) {
         const page = events.slice(at, at + 500);
         const entries = page.map((fields) => ENTRY_FIELDS.map((name) => fields[name] ?? ''));
-        const expect = { eventId: last, present: last !== null };
-        const { outcome } = await writer.append(stream, { source: 'test', expect, entries });
+        const before = last.get(to);
+        const expect = { eventId: before ?? null, present: before !== undefined };
+        const { outcome } = await writer.append(to, { source: 'test', expect, entries });
         if (outcome !== 'appended') throw new Error('refused');
-        last = page.at(-1)?.event_id ?? last;
+        last.set(to, page.at(-1)?.event_id ?? '');
       }
     },
     /** Writes events again after Redis has forgotten everything. */
     async writeAgain(events: readonly Readonly<Record<string, string>>[]): Promise<void> {
-      last = null;
+      last.clear();
       await stage.write(events);
     },
     /** Archives what the stream holds up to its n-th entry, and trims as much of it. */
-    async archiveAndTrim(count: number): Promise<void> {
-      const entries = await streams.range(stream, '-', '+', count);
-      const trimmedTo = (await streams.stream(stream)).trimmedTo ?? '0-0';
-      const { upTo } = await findCoverage(store, { stream, after: trimmedTo });
+    async archiveAndTrim(count: number, of: string = stream): Promise<void> {
+      const entries = await streams.range(of, '-', '+', count);
+      const trimmedTo = (await streams.stream(of)).trimmedTo ?? '0-0';
+      const { upTo } = await findCoverage(store, { stream: of, after: trimmedTo });
       const isNew = ({ id }: StreamEntry) => id.localeCompare(upTo, 'en', { numeric: true }) > 0;
-      const options = { stream, after: upTo, entries: entries.filter(isNew), maxObjectBytes: 8_192 };
+      const options = { stream: of, after: upTo, entries: entries.filter(isNew), maxObjectBytes: 8_192 };
       await Array.fromAsync(writeEntries(store, options));
       const lastId = entries.at(-1)?.id;
       if (lastId === undefined) return;
       const [ms, sequence] = lastId.split('-');
       await client
         .multi()
-        .hset(derivedKeys.writers(stream), '@trimmed', lastId)
-        .xtrim(stream, 'MINID', `${ms}-${Number(sequence) + 1}`)
+        .hset(derivedKeys.writers(of), '@trimmed', lastId)
+        .xtrim(of, 'MINID', `${ms}-${Number(sequence) + 1}`)
         .exec();
     },
     /** Archives events of past hours, one object each, as if they had been trimmed long ago. */

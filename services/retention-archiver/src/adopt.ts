@@ -8,6 +8,7 @@ import {
 } from '@event-bus/archive';
 import { recordArchived } from '@event-bus/database';
 import { compareEntryIds, idAfter } from '@event-bus/transport';
+import { createArchiveTrace } from './archive-span.ts';
 import { OvertakenError } from './errors.ts';
 import { idOf, type Progress, type Sweep } from './sweep.ts';
 import { createTally } from './tally.ts';
@@ -26,8 +27,11 @@ export async function adopt(sweep: Sweep, progress: Progress): Promise<Progress>
     const { upTo } = await findCoverage(store, { stream, after });
     if (compareEntryIds(upTo, after) <= 0) return progress;
     const tally = createTally();
-    for await (const entry of readEntries(store, { stream, from: idAfter(after), to: upTo }))
+    const trace = createArchiveTrace(stream);
+    for await (const entry of readEntries(store, { stream, from: idAfter(after), to: upTo })) {
       tally.count(entry);
+      trace.pass(entry);
+    }
     const { to, lastOf } = tally.upTo(upTo);
     const anchor = { id: to.entryId, eventId: to.eventId };
     if (to.entryId !== upTo || !(await trimmer.bounds(stream, [], anchor)).anchored) return progress;
@@ -35,6 +39,7 @@ export async function adopt(sweep: Sweep, progress: Progress): Promise<Progress>
       throw new OvertakenError(stream);
     }
     observer.adopted(stream, to.entryId);
+    trace.archived(to.entryId);
     return { recorded: to, reached: anchor };
   } catch (error) {
     if (!UNREADABLE.some((kind) => error instanceof kind)) throw error;

@@ -1,6 +1,8 @@
 import { type Retention, writeEntries } from '@event-bus/archive';
 import { recordArchived } from '@event-bus/database';
+import { attributeNames } from '@event-bus/telemetry/names';
 import { compareEntryIds, issuedAt, type StreamEntry } from '@event-bus/transport';
+import { type ArchiveTrace, createArchiveTrace } from './archive-span.ts';
 import { OvertakenError, StreamChangedError } from './errors.ts';
 import { readStream } from './read-stream.ts';
 import { idOf, type Progress, type Sweep } from './sweep.ts';
@@ -23,7 +25,8 @@ export async function archive(
   const eventId = typeof progress.reached === 'string' ? undefined : progress.reached.eventId;
   let current = progress;
   const tally = createTally();
-  const entries = tallied(readStream(streams, stream, { behind: after, eventId, below }), tally);
+  const trace = createArchiveTrace(stream);
+  const entries = watched(readStream(streams, stream, { behind: after, eventId, below }), tally, trace);
   const retention = await lockOf(sweep, below);
   for await (const object of writeEntries(store, {
     stream,
@@ -32,7 +35,8 @@ export async function archive(
     maxObjectBytes,
     ...(retention === undefined ? {} : { retention }),
   })) {
-    const { to, lastOf } = tally.upTo(object.description.lastId);
+    const { key, description } = object;
+    const { to, lastOf } = tally.upTo(description.lastId);
     const anchor = { id: to.entryId, eventId: to.eventId };
     if (!(await trimmer.bounds(stream, [], anchor)).anchored) {
       throw new StreamChangedError(stream, `the entry ${anchor.id}, just archived, is no longer there`);
@@ -42,15 +46,24 @@ export async function archive(
     }
     current = { recorded: to, reached: anchor };
     observer.archived(stream, object);
+    trace.archived(description.lastId, {
+      [attributeNames.archiveKey]: key,
+      [attributeNames.batchMessageCount]: description.count,
+    });
     await recorded();
     signal.throwIfAborted();
   }
   return current;
 }
 
-async function* tallied(entries: AsyncIterable<StreamEntry>, tally: Tally): AsyncGenerator<StreamEntry> {
+async function* watched(
+  entries: AsyncIterable<StreamEntry>,
+  tally: Tally,
+  trace: ArchiveTrace,
+): AsyncGenerator<StreamEntry> {
   for await (const entry of entries) {
     tally.count(entry);
+    trace.pass(entry);
     yield entry;
   }
 }

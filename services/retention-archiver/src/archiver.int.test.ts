@@ -1,8 +1,10 @@
+import { createS3Store } from '@event-bus/archive';
 import { recordTrimmed } from '@event-bus/database';
 import { eventually } from '@event-bus/testkit';
 import { compareEntryIds, derivedKeys } from '@event-bus/transport';
-import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
-import { createStage, type Stage, stream, whole } from './testing.ts';
+import { afterEach, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
+import { sweepStream } from './stream-sweep.ts';
+import { bucket, createStage, type Stage, stream, whole } from './testing.ts';
 
 let stage: Stage;
 
@@ -288,6 +290,60 @@ describe('an archive that fails', () => {
     expect(await stage.archived()).toHaveLength(10);
     expect(await stage.union()).toEqual(whole);
     expect(JSON.stringify(stage.logs)).toContain('is damaged');
+  });
+});
+
+describe('an archive that takes its time', () => {
+  const slow = ['ListObjectsV2', 'PutObject', 'HeadObject'] as const;
+
+  test.each(slow)('over %s keeps its own stream from being trimmed, and no other one', async (operation) => {
+    await publish(20);
+    for (let n = 1; n <= 3; n += 1) {
+      const fields = ['event_id', `o${n}`, 'source', 's', 'position', String(n)];
+      await stage.client.xadd('events:order', '*', ...fields);
+    }
+    const { promise: until, resolve: goOn } = Promise.withResolvers<void>();
+    // The look that verifies comes behind the one that finds nothing.
+    if (operation === 'HeadObject')
+      stage.s3.inject({ kind: 'hold', until: Promise.resolve() }, { operation });
+    const hold = stage.s3.inject({ kind: 'hold', until }, { operation });
+
+    const sweeping = stage.sweep();
+    await eventually(() => hold.hits() === 1);
+    const policy = { hotMs: 1, hotBytes: null, coldMs: 86_400_000, compliance: false };
+    const other = { stream: 'events:order', topic: 'order', policy };
+    await sweepStream(stage.parts, other, new AbortController().signal);
+
+    expect(await stage.client.xlen('events:order')).toBeLessThan(3);
+    expect(await stage.standing()).toHaveLength(20);
+    expect(await stage.status()).toMatchObject({ archivedTo: null, trimmedTo: null });
+    goOn();
+    await sweeping;
+    expect(await stage.standing()).toHaveLength(1);
+    expect(await stage.union()).toEqual(whole);
+  });
+
+  test('longer than it may is given up, and what it stores long afterwards is taken over', async () => {
+    const { endpoint } = stage.s3;
+    const store = createS3Store({ bucket, endpoint, region: 'us-east-1', attempts: 2, timeoutMs: 500 });
+    onTestFinished(() => store.close());
+    await publish(20);
+    const { promise: until, resolve: goOn } = Promise.withResolvers<void>();
+    const hold = stage.s3.inject({ kind: 'hold', until }, { operation: 'PutObject', times: 2 });
+
+    await expect(stage.sweep({}, { store })).rejects.toMatchObject({ code: 'store_unavailable' });
+
+    expect(hold.hits()).toBe(2);
+    expect(await stage.standing()).toHaveLength(20);
+    expect(stage.s3.keys(bucket)).toEqual([]);
+    goOn();
+    await eventually(() => stage.s3.requests().filter((done) => done.operation === 'PutObject').length === 2);
+    const keys = stage.s3.keys(bucket);
+    expect(keys).toHaveLength(1);
+    await stage.sweep({}, { store });
+    expect(stage.s3.keys(bucket)).toEqual(keys);
+    expect(await stage.standing()).toHaveLength(1);
+    expect(await stage.union()).toEqual(whole);
   });
 });
 

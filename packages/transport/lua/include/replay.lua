@@ -3,7 +3,11 @@
 local function is_intact(inject, last)
   if last == '0-0' then return true end
   local info = redis.pcall('XINFO', 'STREAM', inject)
-  if info.err then return false end
+  if info.err then
+    if string.find(info.err, 'no such key', 1, true) then return false end
+    -- A refusal is no loss: it ends the script.
+    redis.call('XINFO', 'STREAM', inject)
+  end
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then
       local ms, seq = string.match(info[i + 1], '^(%d+)-(%d+)$')
