@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../packages/database/src/testing.ts';
 
 const root = join(import.meta.dirname, '..');
-const pages = ['README.md', 'docs/getting-started.md'];
+const pages = ['README.md', 'docs/getting-started.md', 'docs/consumers.md'];
 
 interface Block {
   readonly page: string;

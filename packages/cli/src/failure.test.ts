@@ -30,6 +30,16 @@ test('an error of PostgreSQL carries its hint', () => {
   expect(describeFailure(error)).toBe('PostgreSQL: payload has 9 bytes (Send less.)');
 });
 
+test('a file that cannot be had is named, with what is wrong with it', () => {
+  const error = Object.assign(new Error("ENOENT: no such file or directory, open '/letters'"), {
+    code: 'ENOENT',
+    syscall: 'open',
+    path: '/letters',
+  });
+
+  expect(describeFailure(error)).toBe('/letters: there is no such file or folder');
+});
+
 test('only a wrong configuration ends with 78', () => {
   expect(exitStatusOf(new ConfigError([{ variable: 'A', problem: 'is missing' }]))).toBe(78);
   expect(exitStatusOf(new Error('anything else'))).toBe(1);

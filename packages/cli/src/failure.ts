@@ -16,6 +16,7 @@ export function describeFailure(error: unknown): string {
     return `${error.eventType} is refused, nothing was appended:\n${issues.join('\n')}`;
   }
   if (error instanceof TransportError) return `Redis: ${withCause(error)}`;
+  if (isOfFile(error)) return `${error.path}: ${fileProblem(error.code)}`;
   if (isUnreachable(error)) return `PostgreSQL cannot be reached: ${messageOf(error)}`;
   if (isFromPostgres(error)) return `PostgreSQL: ${error.message}${error.hint ? ` (${error.hint})` : ''}`;
   return messageOf(error);
@@ -41,6 +42,20 @@ function isUnreachable(error: unknown): boolean {
     typeof code === 'string' &&
     /^(ECONNREFUSED|ECONNRESET|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPIPE)$/.test(code);
   return isSocketCode || /^(Connection terminated|timeout expired|timeout exceeded)/.test(error.message);
+}
+
+function isOfFile(error: unknown): error is Error & { readonly path: string; readonly code: string } {
+  return error instanceof Error && 'syscall' in error && 'path' in error && 'code' in error;
+}
+
+function fileProblem(code: string): string {
+  const problems: Readonly<Record<string, string>> = {
+    ENOENT: 'there is no such file or folder',
+    EACCES: 'this user may not read or write it',
+    EISDIR: 'is a folder, and has to be a file',
+    ENOSPC: 'there is no room left on its disk',
+  };
+  return problems[code] ?? `cannot be read or written (${code})`;
 }
 
 function isFromPostgres(error: unknown): error is Error & { readonly hint?: string } {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { age, duration, number, plural, rowCount } from './format.ts';
+import { age, duration, number, plural, rowCount, whyText } from './format.ts';
 
 test.for([
   [-5, '0ms'],
@@ -35,4 +35,17 @@ test('one is singular', () => {
     '1 event',
     '2 events',
   ]);
+});
+
+test.each([
+  ['attempts used up', 'Error: 550 no mailbox', 'attempts used up: Error: 550 no mailbox'],
+  [
+    'dead-lettered by its handler: no name',
+    'DeadLetterRequestedError: no name',
+    'dead-lettered by its handler: no name',
+  ],
+  ['unfit', '', 'unfit'],
+  ['', 'Error: gone', 'Error: gone'],
+])('why an event was not handled is told once: %j and %j', (reason, error, told) => {
+  expect(whyText({ reason, error })).toBe(told);
 });

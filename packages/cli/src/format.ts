@@ -63,6 +63,13 @@ export function pauseText({ at, by, reason }: GroupPause): string {
   return `paused for ${age(at)} by ${by || 'somebody'}${why}`;
 }
 
+/** Why an event was not handled, on one line. What a handler said itself stands in both; it is told once. */
+export function whyText({ reason, error }: { readonly reason: string; readonly error: string }): string {
+  const isToldAlready = error === '' || reason.endsWith(error.replace(/^\w+: /, ''));
+  if (isToldAlready && reason !== '') return oneLine(reason);
+  return oneLine(reason === '' ? error : `${reason}: ${error}`);
+}
+
 /** A text of whatever lines, as one. */
 export function oneLine(lines: string): string {
   return lines.replace(/\s+/g, ' ');

@@ -22,10 +22,13 @@ export function parseDuration(text: string): number {
 
 /** Reads an instant: how long ago it was, or its date and time. */
 export function parseInstant(text: string): Date {
-  if (!/^\d{4}-/.test(text)) return new Date(Date.now() - parseDuration(text));
-  const instant = new Date(text);
+  const ago = durationText().safeParse(text);
+  if (ago.success) return new Date(Date.now() - ago.data);
+  const instant = new Date(/^\d{4}-/.test(text) ? text : Number.NaN);
   if (!Number.isNaN(instant.getTime())) return instant;
-  throw new InvalidArgumentError('It must be a date and time such as 2026-01-31T12:00:00Z.');
+  throw new InvalidArgumentError(
+    'It must be how long ago, such as 10m or 7d, or a date and time such as 2026-01-31T12:00:00Z.',
+  );
 }
 
 /** Reads a whole number of at least `min`. */

@@ -83,6 +83,7 @@ Configuration comes from the environment; a command asks only for what it needs:
   INBOX_DATABASE_URL   the database of the consumers' inboxes (default: DATABASE_URL)
   REDIS_URL            the Redis server
   ARCHIVE_URL          the archive, for \`bus replay\` and \`bus show\`
+  RETENTION            how long events are kept, for \`bus retention\`, as the archiver has it
   JAEGER_URL           Jaeger's address, to which \`bus show\` links
   OTEL_EXPORTER_OTLP_ENDPOINT  where what a command does to an event is traced to
 

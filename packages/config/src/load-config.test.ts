@@ -138,3 +138,17 @@ test('a loaded configuration can be printed without its secrets', () => {
   expect(JSON.stringify(config)).not.toContain('hunter2');
   expect(`${String(config.DATABASE_URL)}`).toBe('[redacted]');
 });
+
+test('where another variable stands in, a fault names the one to set', () => {
+  const onlyBus = z.object({ BUS_DATABASE_URL: databaseConfig.BUS_DATABASE_URL });
+
+  expect(faultsOf(onlyBus, {}).faults).toEqual([
+    {
+      variable: 'BUS_DATABASE_URL',
+      problem: 'is missing (example: postgres://user:password@host:5432/database); DATABASE_URL would do',
+    },
+  ]);
+  expect(faultsOf(onlyBus, { DATABASE_URL: 'http://db' }).faults.map(({ variable }) => variable)).toEqual([
+    'DATABASE_URL',
+  ]);
+});

@@ -44,7 +44,11 @@ function faultsOf(
     const missing = issue.code === 'invalid_type' && !(variable in from.input);
     // zod's own words say nothing of the environment ("expected string, received undefined").
     const problem = missing && issue.message.startsWith('Invalid input') ? 'is missing' : issue.message;
-    faults.push({ variable, problem });
+    if (source === undefined) faults.push({ variable, problem });
+    else
+      faults.push(
+        missing ? { variable, problem: `${problem}; ${source} would do` } : { variable: source, problem },
+      );
   }
   return faults;
 }

@@ -29,6 +29,7 @@ export {
 export { assertSchemaIsCurrent, migrate, migrationNames } from './migrate.ts';
 export {
   type OperatorAction,
+  operatorActions,
   recordAction,
   recordActionCount,
   recordActionEvents,

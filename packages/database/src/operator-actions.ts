@@ -1,23 +1,27 @@
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { BusDatabase } from './schema.ts';
 
+/** What operators do that is put on record. */
+export const operatorActions = [
+  'redrive',
+  'edit',
+  'discard',
+  'import',
+  'retry',
+  'reconcile',
+  'pause',
+  'resume',
+  'replay',
+  'replay-pause',
+  'replay-resume',
+  'replay-cancel',
+] as const;
+
 /** What an operator is about to do. */
 export interface OperatorAction {
   /** Who. */
   readonly operator: string;
-  readonly action:
-    | 'redrive'
-    | 'edit'
-    | 'discard'
-    | 'import'
-    | 'retry'
-    | 'reconcile'
-    | 'pause'
-    | 'resume'
-    | 'replay'
-    | 'replay-pause'
-    | 'replay-resume'
-    | 'replay-cancel';
+  readonly action: (typeof operatorActions)[number];
   /** `null` where it may concern several. */
   readonly group: string | null;
   readonly reason: string | null;

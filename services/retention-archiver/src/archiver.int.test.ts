@@ -42,7 +42,7 @@ describe('a sweep', () => {
       length: 1,
       archivedTo: before.at(-1)?.id,
       trimmedTo: before.at(-2)?.id,
-      archiveLagSeconds: 0,
+      archiveLagMs: 0,
       blockedBy: [],
     });
     expect(view?.terms[0]).toMatchObject({ kind: 'writer', name: 'stage' });

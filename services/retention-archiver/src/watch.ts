@@ -22,8 +22,8 @@ export function createWatch(parts: WatchParts): { look(): Promise<void>; forget(
 
   const gauge = (name: string, description: string) => meter().createObservableGauge(name, { description });
   gauge(metricNames.archiveLag, 'Age of the oldest entry that is not archived').addCallback((result) => {
-    for (const { stream, archiveLagSeconds } of views)
-      result.observe(archiveLagSeconds, { ...common, [attribute.destinationName]: stream });
+    for (const { stream, archiveLagMs } of views)
+      result.observe(archiveLagMs / 1_000, { ...common, [attribute.destinationName]: stream });
   });
   gauge(metricNames.trimBlocked, 'For how long a group has kept entries from being trimmed').addCallback(
     (result) => {

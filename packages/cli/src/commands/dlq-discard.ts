@@ -49,7 +49,7 @@ export function addDlqDiscard(dlq: Command): void {
         const preview = await previewDiscard({ db }, selection, limit);
         if (options.dryRun === true) return printPreview(preview, 'discarded', json);
         if (preview.letters > 0 && yes === undefined) {
-          printError(describePreview(preview, 'are to be discarded').join('\n'));
+          printError(describePreview(preview, 'to be discarded').join('\n'));
           if (!(await confirm(command, `Write them to ${to} and discard them?`))) {
             throw new Error('nothing was discarded');
           }

@@ -2,7 +2,7 @@ import { loadConfig } from '@event-bus/config';
 import { clusterLetters, type LetterCluster } from '@event-bus/operations';
 import type { Command } from 'commander';
 import { withConnections } from '../connections.ts';
-import { age, oneLine, plural } from '../format.ts';
+import { age, plural, whyText } from '../format.ts';
 import { parseCount, withJson } from '../options.ts';
 import { print, printError, printJson } from '../output.ts';
 import { table } from '../table.ts';
@@ -52,7 +52,7 @@ function clusterTable(clusters: readonly LetterCluster[]): string {
       { title: 'LAST', text: ({ lastAt }) => `${age(lastAt)} ago` },
       {
         title: 'FOR EXAMPLE',
-        text: ({ reason, error }) => oneLine(error === '' ? reason : `${reason}: ${error}`),
+        text: whyText,
       },
     ],
     clusters,

@@ -2,7 +2,7 @@ import { loadConfig } from '@event-bus/config';
 import { type LetterRecord, listLetters } from '@event-bus/operations';
 import type { Command } from 'commander';
 import { withConnections } from '../connections.ts';
-import { age, oneLine, plural, text } from '../format.ts';
+import { age, plural, text, whyText } from '../format.ts';
 import { parseCount, withJson } from '../options.ts';
 import { print, printError, printJson } from '../output.ts';
 import { table } from '../table.ts';
@@ -53,10 +53,7 @@ function letterTable(letters: readonly LetterRecord[]): string {
       { title: 'STATE', text: ({ state }) => state },
       { title: 'ATTEMPTS', text: ({ attempts }) => String(attempts), right: true },
       { title: 'DEAD', text: ({ deadAt }) => `${age(new Date(deadAt))} ago` },
-      {
-        title: 'REASON',
-        text: ({ reason, error }) => oneLine(error === '' ? reason : `${reason}: ${error}`),
-      },
+      { title: 'REASON', text: whyText },
     ],
     letters,
   );

@@ -1,5 +1,5 @@
 import type { RedriveReport } from '@event-bus/operations';
-import { oneLine, plural } from '../format.ts';
+import { plural, whyText } from '../format.ts';
 import { table } from '../table.ts';
 
 /** Whether all that was selected, up to the limit, is handled. */
@@ -29,10 +29,9 @@ export function describeRedrive(report: RedriveReport, waited: boolean): string 
 }
 
 function* describeEnd({ end, waiting, left, behind }: RedriveReport, waited: boolean): Iterable<string> {
-  if (end === 'stopped')
-    yield `Stopped, because one failed again: ${plural(left, 'letter')} left as they were.`;
-  else if (end === 'interrupted') yield `Interrupted: ${plural(left, 'letter')} left as they were.`;
-  else if (left > 0) yield `${plural(left, 'more letter')} of the selection left as they were.`;
+  if (end === 'stopped') yield `Stopped, because one failed again: ${plural(left, 'letter')} left alone.`;
+  else if (end === 'interrupted') yield `Interrupted: ${plural(left, 'letter')} left alone.`;
+  else if (left > 0) yield `${plural(left, 'more letter')} of the selection left alone.`;
   if (waited && waiting > 0) {
     yield 'What waits is handled as soon as a runner of its group gets to it: `bus groups` says whether one runs.';
   }
@@ -50,7 +49,7 @@ function failureTable({ failed }: RedriveReport): string {
       { title: 'REDRIVES', text: ({ redrives }) => String(redrives), right: true },
       {
         title: 'REASON',
-        text: ({ reason, error }) => oneLine(error === '' ? reason : `${reason}: ${error}`),
+        text: whyText,
       },
     ],
     failed,

@@ -29,6 +29,7 @@ export function addDlqShow(dlq: Command): void {
       printJson(
         letters.map((letter) => ({
           ...letter,
+          history: letter.history.map((attempt) => ({ ...attempt, at: new Date(attempt.at) })),
           edits: edits.filter(
             ({ group, replayId }) => group === letter.group && replayId === letter.replayId,
           ),

@@ -1,6 +1,7 @@
 import { databaseConfig, loadConfig } from '@event-bus/config';
+import { operatorActions } from '@event-bus/database';
 import { type HistoryFilter, type PastAction, readHistory } from '@event-bus/operations';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { withConnections } from '../connections.ts';
 import { oneLine, text } from '../format.ts';
@@ -30,10 +31,7 @@ export function addHistory(program: Command): void {
         'that event, which may be personal data.',
     )
     .option('--operator <name>', 'by this operator')
-    .option(
-      '--action <action>',
-      'only these: redrive, edit, discard, import, retry, reconcile, pause, resume',
-    )
+    .addOption(new Option('--action <action>', 'only such actions').choices(operatorActions))
     .option('--event <event_id>', 'to this event', parseEventId)
     .option('--group <group>', 'to this consumer group, or to events in it')
     .option('--since <when>', 'since then: 10m, or 2026-01-31T12:00:00Z', parseInstant)

@@ -3,7 +3,7 @@ import { listPending, type PendingState, pendingStates, type WaitingEntry } from
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { withConnections } from '../connections.ts';
-import { duration, oneLine, plural, text } from '../format.ts';
+import { duration, plural, text, whyText } from '../format.ts';
 import { parseCount, withJson } from '../options.ts';
 import { print, printError, printJsonItems } from '../output.ts';
 import { table } from '../table.ts';
@@ -97,7 +97,5 @@ function nextAttempt({ failure }: WaitingEntry): string {
 }
 
 function lastFailure({ failure }: WaitingEntry): string {
-  if (failure === null) return '-';
-  const { reason, error } = failure;
-  return oneLine([reason, error].filter((part) => part !== '').join(': '));
+  return failure === null ? '-' : whyText(failure);
 }

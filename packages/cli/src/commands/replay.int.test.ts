@@ -175,7 +175,7 @@ test('says what is wrong with what was asked for', async () => {
     '--from is later than --to',
   );
   expect((await replay(...everything.slice(1, 5), '--from', 'yesterday')).output).toContain(
-    'must be a duration with its unit',
+    'must be how long ago',
   );
   expect((await replay('--group', 'nobody', ...everything.slice(3))).output).toBe(
     'group nobody is not registered; registered are directory\n',

@@ -1,6 +1,6 @@
 import type { RetentionView } from '@event-bus/operations';
 import type { Command } from 'commander';
-import { text } from '../format.ts';
+import { plural, text } from '../format.ts';
 import { withJson } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { table } from '../table.ts';
@@ -36,5 +36,5 @@ function explain({ stream, length, firstId, terms }: RetentionView): string {
     ],
     rows,
   );
-  return `${stream}: ${length} entries from ${firstId} on. * binds.\n${lines}`;
+  return `${stream}: ${plural(length, 'entry', 'entries')} from ${firstId} on. * binds.\n${lines}`;
 }

@@ -1,6 +1,6 @@
 import type { RetentionView } from '@event-bus/operations';
 import type { Command } from 'commander';
-import { age, size, text } from '../format.ts';
+import { age, durationOrNone, size, text } from '../format.ts';
 import { withJson } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { table } from '../table.ts';
@@ -41,8 +41,8 @@ function statusTable(views: readonly RetentionView[]): string {
   );
 }
 
-function unarchived({ archiveLagSeconds }: RetentionView): string {
-  return archiveLagSeconds === 0 ? '-' : age(new Date(Date.now() - archiveLagSeconds * 1_000));
+function unarchived({ archiveLagMs }: RetentionView): string {
+  return durationOrNone(archiveLagMs === 0 ? null : archiveLagMs);
 }
 
 function blockers({ blockedBy }: RetentionView): string {

@@ -67,7 +67,7 @@ test.for([
   [['outbox', 'retry'], /give the ID of a parked event, or --all/],
   [['outbox', 'retry', 'no-uuid'], /must be an event ID/],
   [['tail', 'user', '--group', 'mail'], /a topic or --group, not both/],
-  [['tail', '--since', 'yesterday'], /must be a duration with its unit/],
+  [['tail', '--since', 'yesterday'], /must be how long ago/],
   [['tail', '-n', '-1'], /must be a whole number/],
 ] as const)('wrong usage is refused with status 64: %j', async ([args, message]) => {
   const { status, output } = await runBus(args, {});

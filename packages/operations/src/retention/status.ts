@@ -17,7 +17,7 @@ export interface RetentionView {
   readonly archivedTo: string | null;
   readonly archivedAt: Date | null;
   /** Age of the oldest entry that is not in the archive; 0 if all are. */
-  readonly archiveLagSeconds: number;
+  readonly archiveLagMs: number;
   readonly trimmedTo: string | null;
   readonly trimmedAt: Date | null;
   /** All that stands against trimming, the strictest first. */
@@ -64,7 +64,7 @@ export async function retentionStatus(
       firstId: bounds.firstId,
       archivedTo: archived?.entryId ?? null,
       archivedAt: retention?.archivedAt ?? null,
-      archiveLagSeconds: await archiveLag(observer, stream, terms, bounds.nowMs),
+      archiveLagMs: await archiveLag(observer, stream, terms, bounds.nowMs),
       trimmedTo: retention?.trimmedTo ?? bounds.trimmedTo,
       trimmedAt: retention?.trimmedAt ?? null,
       terms,
@@ -82,7 +82,7 @@ async function archiveLag(
 ): Promise<number> {
   const from = terms.find(({ kind }) => kind === 'archive')?.keepFrom ?? '-';
   const [oldest] = await observer.range(stream, from, '+', 1);
-  return oldest === undefined ? 0 : Math.max(0, nowMs - issuedAt(oldest.id)) / 1_000;
+  return oldest === undefined ? 0 : Math.max(0, nowMs - issuedAt(oldest.id));
 }
 
 /** An entry is blocked from when it left the hot window. */
