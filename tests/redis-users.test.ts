@@ -203,7 +203,12 @@ describe('the users of Redis', () => {
     const anchor = { id: second?.id ?? '', eventId: second?.fields.event_id ?? '' };
     const { anchored } = await trimmer.bounds(stream, [ref.group], anchor);
     await trimmer.lastOfSources(stream, { anchor, behind: null, below: anchor.id, sources: new Set() });
-    const trimmed = await trimmer.trim(stream, { upTo: first?.id ?? '', anchor, groups: [] });
+    const trimmed = await trimmer.trim(stream, {
+      upTo: first?.id ?? '',
+      anchor,
+      groups: [],
+      bystanders: [ref.group],
+    });
 
     expect([anchored, trimmed]).toEqual([true, { outcome: 'trimmed', removed: 1 }]);
   }

@@ -13,8 +13,8 @@ export const retainingMutations: readonly Mutation[] = [
     edits: [
       {
         file: script,
-        find: 'if oldest and at_most(oldest[1], up_to) then',
-        replace: 'if false then',
+        find: 'or (oldest and at_most(oldest[1], up_to)) then',
+        replace: 'then',
       },
     ],
     tests: conformance,
@@ -26,12 +26,25 @@ export const retainingMutations: readonly Mutation[] = [
     edits: [
       {
         file: script,
-        find: 'if not delivered[group] or not at_most(up_to, delivered[group]) then',
-        replace: 'if delivered[group] and not at_most(up_to, delivered[group]) then',
+        find: 'if not delivered[ARGV[i]] then',
+        replace: 'if false then',
       },
     ],
     tests: conformance,
     only: 'takes out nothing while a group',
+  },
+  {
+    name: 'trim-past-newcomers',
+    harm: 'a group that came when the archiver had read the registry loses what it has yet to read',
+    edits: [
+      {
+        file: script,
+        find: 'for group, delivered_id in pairs(delivered) do',
+        replace: 'for i = 7, last_group do local group, delivered_id = ARGV[i], delivered[ARGV[i]]',
+      },
+    ],
+    tests: conformance,
+    only: 'of which the caller did not know',
   },
   {
     name: 'trim-without-anchor',

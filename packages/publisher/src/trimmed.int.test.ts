@@ -44,7 +44,9 @@ async function trim(upTo: SeenEntry, anchor: SeenEntry, options: { onlyRecorded?
   await recordTrimmed(bench.db, stream, { from: null, to: upTo.id, lastOf: lastOf(upTo) });
   if (options.onlyRecorded === true) return;
   const transport = createRedisTransport({ url: bench.redis.url });
-  const result = await transport.trimmer().trim(stream, { upTo: upTo.id, anchor, groups: [] });
+  const result = await transport
+    .trimmer()
+    .trim(stream, { upTo: upTo.id, anchor, groups: [], bystanders: [] });
   await transport.close();
   expect(result.outcome).toBe('trimmed');
 }

@@ -431,11 +431,17 @@ export interface StreamTrimmer {
   ): Promise<LastOfSources | null>;
   /**
    * Takes out everything up to and including an entry, and marks the stream as trimmed up to there, if the anchor stands and
-   * does not come before it, all these groups exist and have settled all that goes, and what each source wrote last stays.
+   * does not come before it, all of `groups` exist, all groups but `bystanders` have settled all that goes, and what each
+   * source wrote last stays. A group that comes when the caller has made its lists is in neither, and keeps what it needs.
    */
   trim(
     stream: string,
-    request: { readonly upTo: string; readonly anchor: EntryName; readonly groups: readonly string[] },
+    request: {
+      readonly upTo: string;
+      readonly anchor: EntryName;
+      readonly groups: readonly string[];
+      readonly bystanders: readonly string[];
+    },
   ): Promise<TrimResult>;
   ping(): Promise<void>;
   close(): Promise<void>;

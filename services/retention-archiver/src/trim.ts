@@ -15,7 +15,7 @@ export async function trim(sweep: Sweep): Promise<void> {
   const retention = await loadRetention(bus, stream);
   const anchor = nameOf(retention?.archived ?? null);
   if (retention === undefined || anchor === undefined) return;
-  const bounds = await trimmer.bounds(stream, await groupsOf(sweep), anchor);
+  const bounds = await trimmer.bounds(stream, (await readersOf(sweep)).groups, anchor);
   const [binding] = trimTerms(bounds, retention, sweep.windowFrom);
   const { firstId } = bounds;
   if (!bounds.anchored || binding === undefined || firstId === null) return;
@@ -44,16 +44,26 @@ export async function trim(sweep: Sweep): Promise<void> {
     upTo = (await unlessChanged(stream, trimmer.lastOfSources(stream, left))).upTo;
   }
   if (upTo === null) return;
-  const result = await trimmer.trim(stream, { upTo, anchor, groups: await groupsOf(sweep) });
+  const result = await trimmer.trim(stream, { upTo, anchor, ...(await readersOf(sweep)) });
   if (result.outcome === 'trimmed') observer.trimmed(stream, result.removed, upTo);
   else if (result.reason === 'changed')
     throw new StreamChangedError(stream, 'what is archived is no longer there');
 }
 
-/** The groups that read the stream now: a sweep may take long, and who comes meanwhile needs what it has yet to read. */
-async function groupsOf({ bus, topic }: Sweep): Promise<string[]> {
-  const groups = await loadGroups(bus);
-  return groups.filter(({ topics }) => topics.includes(topic)).map(({ name }) => name);
+/**
+ * The groups that are to read the stream now, and those that read it though nobody registered them. A sweep may take long,
+ * and who comes meanwhile needs what it has yet to read.
+ */
+async function readersOf({ bus, streams, stream, topic }: Sweep): Promise<{
+  readonly groups: readonly string[];
+  readonly bystanders: readonly string[];
+}> {
+  // In this order: a group is registered before it reads, so that one which is found here is registered, or never was.
+  const present = await streams.groups(stream);
+  const registered = await loadGroups(bus);
+  const groups = registered.filter(({ topics }) => topics.includes(topic)).map(({ name }) => name);
+  const bystanders = present.map(({ group }) => group).filter((name) => !groups.includes(name));
+  return { groups, bystanders };
 }
 
 async function unlessChanged(stream: string, looking: Promise<LastOfSources | null>): Promise<LastOfSources> {

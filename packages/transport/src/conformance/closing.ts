@@ -55,7 +55,7 @@ export function testClosing(open: OpenTransport): void {
         writer.restoreTrim(stream, { trimmedTo: null, highestId: '1-1' }),
         trimmer.bounds(stream, []),
         trimmer.lastOfSources(stream, { anchor, behind: null, below: '2-0', sources: new Set() }),
-        trimmer.trim(stream, { upTo: '1-1', anchor, groups: [] }),
+        trimmer.trim(stream, { upTo: '1-1', anchor, groups: [], bystanders: [] }),
         trimmer.ping(),
       ];
 

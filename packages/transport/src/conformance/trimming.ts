@@ -106,7 +106,7 @@ export function testTrimming(open: OpenTransport): void {
       const { trimmer, writer, stream, groups, publish, settle, standing, entryOf } = await setUpTrim();
       const [a = '', b = '', c = ''] = await publish('a', 'b', 'c', 'd');
       await settle();
-      const request = { upTo: b, anchor: await entryOf(c), groups };
+      const request = { upTo: b, anchor: await entryOf(c), groups, bystanders: [] };
 
       expect(await trimmer.trim(stream, request)).toEqual({ outcome: 'trimmed', removed: 2 });
 
@@ -126,7 +126,7 @@ export function testTrimming(open: OpenTransport): void {
       await settle(400);
       const anchor = await entryOf(published[348]);
 
-      expect(await trimmer.trim(stream, { upTo: anchor.id, anchor, groups })).toEqual({
+      expect(await trimmer.trim(stream, { upTo: anchor.id, anchor, groups, bystanders: [] })).toEqual({
         outcome: 'trimmed',
         removed: 349,
       });
@@ -144,7 +144,12 @@ export function testTrimming(open: OpenTransport): void {
         const name = state === 'is not there' ? 'absent' : ref.group;
         const anchor = await entryOf(c);
 
-        const result = await trimmer.trim(stream, { upTo: b, anchor, groups: [...groups, name] });
+        const result = await trimmer.trim(stream, {
+          upTo: b,
+          anchor,
+          groups: [...groups, name],
+          bystanders: [],
+        });
 
         expect(result).toEqual({ outcome: 'refused', reason: 'group', name });
         expect(await standing()).toEqual(['a', 'b', 'c', 'd']);
@@ -152,11 +157,27 @@ export function testTrimming(open: OpenTransport): void {
       },
     );
 
+    it('takes out nothing that a group needs of which the caller did not know', async () => {
+      const { trimmer, stream, groups, publish, take, standing, entryOf } = await setUpTrim();
+      const [a = '', b = ''] = await publish('a', 'b', 'c');
+      await take('one', 1);
+      const request = { upTo: a, anchor: await entryOf(b), groups: [] };
+      const [name = ''] = groups;
+
+      expect(await trimmer.trim(stream, { ...request, bystanders: [] })).toEqual({
+        outcome: 'refused',
+        reason: 'group',
+        name,
+      });
+      expect(await standing()).toEqual(['a', 'b', 'c']);
+      expect(await trimmer.trim(stream, { ...request, bystanders: [name] })).toMatchObject({ removed: 1 });
+    });
+
     it('leaves what each source wrote last', async () => {
-      const { trimmer, writer, stream, publish, standing, entryOf } = await setUpTrim();
+      const { trimmer, writer, stream, groups, publish, standing, entryOf } = await setUpTrim();
       const bought = written(await writer.append(stream, batchOf('shop', ['s1'], null)));
       const [, b = ''] = await publish('a', 'b', 'c');
-      const request = { upTo: bought.lastId, anchor: await entryOf(b), groups: [] };
+      const request = { upTo: bought.lastId, anchor: await entryOf(b), groups: [], bystanders: groups };
 
       expect(await trimmer.trim(stream, request)).toEqual({
         outcome: 'refused',
@@ -173,11 +194,11 @@ export function testTrimming(open: OpenTransport): void {
       const anchor = await entryOf(b);
       const changed = { outcome: 'refused', reason: 'changed' };
 
-      expect(await trimmer.trim(stream, { upTo: c, anchor, groups })).toEqual(changed);
+      expect(await trimmer.trim(stream, { upTo: c, anchor, groups, bystanders: [] })).toEqual(changed);
       const other = { ...anchor, eventId: 'x' };
-      expect(await trimmer.trim(stream, { upTo: a, anchor: other, groups })).toEqual(changed);
+      expect(await trimmer.trim(stream, { upTo: a, anchor: other, groups, bystanders: [] })).toEqual(changed);
       await backdoor.deleteEntry(stream, b);
-      expect(await trimmer.trim(stream, { upTo: a, anchor, groups })).toEqual(changed);
+      expect(await trimmer.trim(stream, { upTo: a, anchor, groups, bystanders: [] })).toEqual(changed);
       expect(await standing()).toEqual(['a', 'c', 'd']);
     });
 
@@ -185,7 +206,12 @@ export function testTrimming(open: OpenTransport): void {
       const { trimmer, writer, stream, groups, publish, settle, entryOf } = await setUpTrim();
       const published = await publish('a', 'b', 'c');
       await settle();
-      await trimmer.trim(stream, { upTo: published[1] ?? '', anchor: await entryOf(published[1]), groups });
+      await trimmer.trim(stream, {
+        upTo: published[1] ?? '',
+        anchor: await entryOf(published[1]),
+        groups,
+        bystanders: [],
+      });
 
       const { firstId } = written(await writer.append(stream, batch(['d'], 'c')));
 

@@ -57,14 +57,15 @@ export function createMemoryTrimmer(state: MemoryState): StreamTrimmer {
       return { upTo: part.at(-1)?.id ?? null, lastOf };
     },
 
-    async trim(stream, { upTo, anchor, groups }) {
+    async trim(stream, { upTo, anchor, groups, bystanders }) {
       session.assertOpen();
       const known = writersOf(state, stream);
       const hasBegun = known.trimmedTo !== null && compareEntryIds(upTo, known.trimmedTo) <= 0;
       if (!hasBegun && !(isAnchored(stream, anchor) && compareEntryIds(upTo, anchor.id) <= 0)) {
         return { outcome: 'refused', reason: 'changed' };
       }
-      for (const name of groups) {
+      const present = [...(state.streams.get(stream)?.groups.keys() ?? [])];
+      for (const name of [...groups, ...present.filter((group) => !bystanders.includes(group))]) {
         if (!hasSettled(stream, name, upTo)) return { outcome: 'refused', reason: 'group', name };
       }
       for (const [name, { entryId }] of known.marks) {

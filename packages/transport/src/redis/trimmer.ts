@@ -74,8 +74,9 @@ export function createRedisTrimmer(connection: Connection, run: RunScript): Stre
       }
     },
 
-    async trim(stream, { upTo, anchor, groups }) {
-      const args = [upTo, idAfter(upTo), ...anchorArgs(anchor), TRIM_COUNT, ...groups];
+    async trim(stream, { upTo, anchor, groups, bystanders }) {
+      const readers = [groups.length, ...groups, ...bystanders];
+      const args = [upTo, idAfter(upTo), ...anchorArgs(anchor), TRIM_COUNT, ...readers];
       for (let removed = 0; ; ) {
         const reply = await connection.call((redis) => run<TrimReply>(redis, 'trim', keys(stream), args));
         if (reply[0] === 'trimmed') {
