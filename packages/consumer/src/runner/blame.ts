@@ -1,28 +1,51 @@
 /**
- * Tells items that fail for reasons of their own from those that may fail because of something that all need: whoever
- * failed, and fails again after others have succeeded, has only itself to blame, from then on.
+ * Tells events that fail for reasons of their own from those that may fail because of something that all need: whoever
+ * failed, and fails again after others have succeeded, has only itself to blame, from then on. Events go by what names
+ * them and not by their entries: those are others when a stream was lost and written again.
  */
-export interface Blame<Item extends object> {
-  /** An item was handled well. */
-  succeeded(): void;
-  /** To be asked once for each failure of an item. */
-  isItsOwn(item: Item): boolean;
+export interface Blame {
+  /** An event was handled well: whatever else fails from now on, it is not everything that does. */
+  succeeded(event: string): void;
+  /** To be asked once for each failure of an event. */
+  isItsOwn(event: string): boolean;
+  /** The event is given up. */
+  forget(event: string): void;
 }
 
-/** Creates a blame that knows of no failure. */
-export function createBlame<Item extends object>(): Blame<Item> {
+interface Failing {
   /** How many successes there were when it failed last. */
-  const failedAt = new WeakMap<Item, number>();
-  const toBlame = new WeakSet<Item>();
+  readonly successes: number;
+  readonly isToBlame: boolean;
+}
+
+/** Of so many events is remembered that they failed; what failed longest ago is forgotten first. */
+const mostRemembered = 10_000;
+
+/** Creates a blame that knows of no failure. */
+export function createBlame(): Blame {
+  const failing = new Map<string, Failing>();
   let successes = 0;
+
+  function remember(event: string, how: Failing): void {
+    failing.delete(event);
+    failing.set(event, how);
+    const [oldest] = failing.keys();
+    if (failing.size > mostRemembered && oldest !== undefined) failing.delete(oldest);
+  }
+
   return {
-    succeeded() {
+    succeeded(event) {
       successes += 1;
+      failing.delete(event);
     },
-    isItsOwn(item) {
-      if (successes > (failedAt.get(item) ?? successes)) toBlame.add(item);
-      failedAt.set(item, successes);
-      return toBlame.has(item);
+    isItsOwn(event) {
+      const last = failing.get(event);
+      const isToBlame = last !== undefined && (last.isToBlame || successes > last.successes);
+      remember(event, { successes, isToBlame });
+      return isToBlame;
+    },
+    forget(event) {
+      failing.delete(event);
     },
   };
 }

@@ -2,7 +2,7 @@ import type { Lease, Settlement } from '../settlement.ts';
 import { createBlame } from './blame.ts';
 import type { GivenUp } from './blockers.ts';
 import { recordOf } from './failures.ts';
-import type { Held } from './held.ts';
+import { eventIdOf, type Held } from './held.ts';
 import type { KnownDuplicates } from './known-duplicates.ts';
 import { loseLease } from './leases.ts';
 import { createOutage } from './outage.ts';
@@ -31,12 +31,12 @@ export interface Settling {
 export function createSettling(state: RunnerState, duplicates: KnownDuplicates): Settling {
   const { group, consumer, acknowledger, failures, blockers, circuit, settings, logger } = state;
   const database = createOutage('handling events in the database', logger);
-  const blame = createBlame<Held>();
+  const blame = createBlame();
   let pausedUntil = 0;
 
   /** Tells the circuit of a failed attempt, unless that has nothing to do with others. Returns whether it counts. */
   function doesCount(held: Held, era: number, error: unknown): boolean {
-    return blame.isItsOwn(held)
+    return blame.isItsOwn(eventOf(held))
       ? circuit.state() === 'closed'
       : circuit.failed(era, aggregateOf(held), error);
   }
@@ -61,6 +61,7 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
   }
 
   function giveUp(held: Held, how: GivenUp): void {
+    blame.forget(eventOf(held));
     remember(held, how, { counted: how.why === 'attempts', dueAt: 0 });
     // What was injected has its letter already, and that holds the others.
     if (group.onDeadLetter === 'hold' && held.delivery.injected !== true) blockers.add(held, how);
@@ -106,7 +107,7 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
             duplicates.suspect(held.delivery.stream);
           } else {
             circuit.succeeded(began.era);
-            blame.succeeded();
+            blame.succeeded(eventOf(held));
           }
           acknowledger.add(held.id, held);
           return undefined;
@@ -125,6 +126,11 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
     // Measured by a clock that nobody sets back.
     pauseMs: () => Math.max(0, pausedUntil - performance.now()),
   };
+}
+
+/** What names its event, whatever entry it stands in. */
+function eventOf({ delivery }: Held): string {
+  return `${eventIdOf(delivery)} ${delivery.fields.replay_id ?? ''}`;
 }
 
 function aggregateOf({ delivery }: Held): string {
