@@ -1,0 +1,59 @@
+import type { StreamEntry } from '../entry.ts';
+import type { GroupRef, PendingEntry } from './entries.ts';
+import type { WriterMark } from './writer.ts';
+
+/** What a stream looks like from outside. */
+export interface StreamStatus {
+  readonly stream: string;
+  readonly exists: boolean;
+  readonly length: number;
+  readonly firstId: string | null;
+  readonly lastId: string | null;
+  /** By source. */
+  readonly writers: ReadonlyMap<string, WriterMark>;
+  readonly trimmedTo: string | null;
+}
+
+/** What a group looks like from outside. `lag` is `null` where the server cannot tell, which is not zero. */
+export interface GroupStatus extends GroupRef {
+  readonly pending: number;
+  readonly lag: number | null;
+  readonly lastDeliveredId: string;
+  /** The lowest entry ID that is pending. `null` if none is. */
+  readonly oldestPendingId: string | null;
+  readonly oldestPendingIdleMs: number | null;
+  readonly consumers: readonly { readonly name: string; readonly pending: number; readonly idleMs: number }[];
+  /** Pending entries that will not be retried. */
+  readonly failed: number;
+}
+
+/** How a server is doing, as it says itself. */
+export interface ServerFigures {
+  readonly usedMemoryBytes: number;
+  /** `null` where the server sets itself no limit. */
+  readonly maxMemoryBytes: number | null;
+  readonly opsPerSecond: number;
+  /** How many seconds ago each replica was last heard of, by its address. */
+  readonly replicaLagSeconds: ReadonlyMap<string, number>;
+}
+
+/** Read-only looks for operators and monitors. */
+export interface StreamObserver {
+  stream(stream: string): Promise<StreamStatus>;
+  groups(stream: string): Promise<GroupStatus[]>;
+  /** The same of what is injected for one group; `null` if it does not read that place (yet). */
+  injected(stream: string, group: string): Promise<GroupStatus | null>;
+  /** One page of a pending list, oldest first, with the recorded failures; a full page may not be the last. */
+  pending(ref: GroupRef, after: string | null, count: number): Promise<PendingEntry[]>;
+  /** Entries with `from <= id <= to`, at most `count`, in order; `-` and `+` are the ends, `(` before an ID leaves it out. */
+  range(stream: string, from: string, to: string, count: number): Promise<StreamEntry[]>;
+  /** The newest entries, oldest of them first; with `before`, the newest of those below that ID. */
+  newest(stream: string, count: number, before?: string): Promise<StreamEntry[]>;
+  /** Waits up to `blockMs` for entries after `afterId`. */
+  follow(stream: string, afterId: string, blockMs: number): Promise<StreamEntry[]>;
+  /** Name and version of the server, for people. */
+  server(): Promise<string>;
+  figures(): Promise<ServerFigures>;
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
