@@ -6,6 +6,7 @@ import {
   loadLiveRunners,
   loadPauses,
   loadTopics,
+  openHistory,
   type RegisteredGroup,
 } from '@event-bus/database';
 import { type GroupStatus, HANDED_BACK, type StreamObserver, streamKeys } from '@event-bus/transport';
@@ -46,6 +47,8 @@ export interface GroupView {
   readonly pause: GroupPause | null;
   /** The same on all its streams. */
   readonly circuit: OpenCircuit | null;
+  /** It starts from the archive, and reads this stream when it has been through what the archive has of it. */
+  readonly awaitsHistory: boolean;
   readonly pending: number | null;
   /** Entries not yet handed out. `null` where the server cannot tell, which is not zero. */
   readonly lag: number | null;
@@ -77,6 +80,9 @@ export async function listGroups(
     registeredStreams(bus),
     readStates(bus),
   ]);
+  const histories = new Map(
+    await Promise.all(groups.map(async ({ name }) => [name, await openHistory(bus, name)] as const)),
+  );
   const expected = groups.flatMap((group) =>
     group.topics
       .flatMap((topic) => streamKeys(topic, topics.get(topic)?.partitions ?? 1))
@@ -93,9 +99,16 @@ export async function listGroups(
     return {
       ...(status === undefined ? missing(group, stream) : present(status, group)),
       ...states(group.name),
+      awaitsHistory: histories.get(group.name)?.has(stream) ?? false,
     };
   });
-  views.push(...[...found.values()].map((status) => ({ ...present(status), ...states(status.group) })));
+  views.push(
+    ...[...found.values()].map((status) => ({
+      ...present(status),
+      ...states(status.group),
+      awaitsHistory: false,
+    })),
+  );
   const wanted = only === undefined ? views : views.filter(({ group }) => group === only);
   if (only !== undefined && wanted.length === 0) {
     throw new UnknownGroupError(
@@ -125,7 +138,10 @@ function openCircuit(runners: readonly LiveRunner[]): OpenCircuit | null {
   return first === undefined ? null : { runners: open.length, ...first };
 }
 
-function present(status: GroupStatus, registered?: RegisteredGroup): Omit<GroupView, keyof GroupState> {
+function present(
+  status: GroupStatus,
+  registered?: RegisteredGroup,
+): Omit<GroupView, keyof GroupState | 'awaitsHistory'> {
   const handedBack = status.consumers.find(({ name }) => name === HANDED_BACK);
   return {
     group: status.group,
@@ -143,7 +159,10 @@ function present(status: GroupStatus, registered?: RegisteredGroup): Omit<GroupV
   };
 }
 
-function missing(group: RegisteredGroup, stream: string): Omit<GroupView, keyof GroupState> {
+function missing(
+  group: RegisteredGroup,
+  stream: string,
+): Omit<GroupView, keyof GroupState | 'awaitsHistory'> {
   return {
     group: group.name,
     stream,

@@ -71,7 +71,12 @@ export { previewReplay, type ReplayCount, toleranceOf } from './replays/preview.
 export type { ReplayBound, ReplayBounds } from './replays/range.ts';
 export { planReplay, type ReplayPlan, type ReplayWish, requestReplay } from './replays/request.ts';
 export { retentionConfig } from './retention/overrides.ts';
-export { createPolicies, type PolicyOf, type RetentionOverrides } from './retention/policy.ts';
+export {
+  createPolicies,
+  type PolicyOf,
+  type RetentionOverrides,
+  undefinedTopics,
+} from './retention/policy.ts';
 export { type RetentionParts, type RetentionView, retentionStatus } from './retention/status.ts';
 export { type TrimTerm, trimTerms } from './retention/terms.ts';
 export { windowFrom } from './retention/window.ts';

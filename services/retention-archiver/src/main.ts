@@ -1,8 +1,7 @@
 import { openArchiveStore } from '@event-bus/archive';
-import { ConfigError } from '@event-bus/config';
 import { platformCatalog } from '@event-bus/contracts';
 import { assertSchemaIsCurrent, createDatabase, createPool, loadRetentions } from '@event-bus/database';
-import { createPolicies } from '@event-bus/operations';
+import { createPolicies, undefinedTopics } from '@event-bus/operations';
 import { pollLoop, runService } from '@event-bus/service';
 import { createRedisTransport } from '@event-bus/transport/redis';
 import { config } from './config.ts';
@@ -16,7 +15,9 @@ await runService({
   name: 'retention-archiver',
   config,
   setup: async ({ config, logger, scope, waitFor }) => {
-    const policyOf = policies(config.RETENTION);
+    const policyOf = createPolicies(platformCatalog.topics, config.RETENTION);
+    const topics = undefinedTopics(platformCatalog.topics, config.RETENTION);
+    if (topics.length > 0) logger.warn({ topics }, 'RETENTION names topics that no contract defines');
     const bus = createDatabase(
       createPool({ url: config.BUS_DATABASE_URL.reveal(), applicationName: 'retention-archiver', max: 5 }),
     );
@@ -80,12 +81,3 @@ await runService({
     };
   },
 });
-
-function policies(overrides: Parameters<typeof createPolicies>[1]) {
-  try {
-    return createPolicies(platformCatalog.topics, overrides);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw new ConfigError([{ variable: 'RETENTION', problem: error.message }]);
-  }
-}

@@ -39,6 +39,7 @@ export function addGroups(program: Command): void {
 /** What keeps groups from their work, one a line. */
 function obstacles(groups: readonly GroupView[]): string[] {
   const byName = new Map(groups.map((group) => [group.group, group]));
+  const awaiting = new Set(groups.filter((group) => group.awaitsHistory).map(({ group }) => group));
   return [...byName.values()].flatMap(({ group, pause, circuit, runners }) => [
     ...(pause === null ? [] : [`${group} is ${pauseText(pause)}`]),
     ...(circuit === null
@@ -46,6 +47,9 @@ function obstacles(groups: readonly GroupView[]): string[] {
       : [
           `${group} has an open circuit for ${age(circuit.since)}, on ${circuit.runners} of ${plural(runners, 'runner')}: ${oneLine(circuit.error)}`,
         ]),
+    ...(awaiting.has(group)
+      ? [`${group} is given its history before it reads on: \`bus replay list\` shows how far that is`]
+      : []),
   ]);
 }
 

@@ -9,6 +9,8 @@ import { countsOf } from './replay-view.ts';
 
 const pollMs = 300;
 const barWidth = 30;
+/** A replayer that runs takes a replay up sooner than this. */
+const patienceMs = 5_000;
 
 /** Shows how far a replay is until it has ended or is stopped, or Ctrl-C; the replay goes on without. */
 export async function followReplay(
@@ -18,6 +20,8 @@ export async function followReplay(
 ): Promise<void> {
   const stop = interruption();
   const isTerminal = process.stderr.isTTY;
+  const beganAt = performance.now();
+  let isWarned = false;
   let shown = '';
   for (;;) {
     const replay = await loadReplay(db, id);
@@ -26,6 +30,10 @@ export async function followReplay(
     if (isTerminal) process.stderr.write(`\r\x1b[K${line}`);
     else if (line !== shown) printError(line);
     shown = line;
+    if (!isWarned && replay.state === 'queued' && performance.now() - beganAt > patienceMs) {
+      isWarned = true;
+      printError(`${isTerminal ? '\n' : ''}No replayer has taken it up yet: is one running?`);
+    }
     if (!['queued', 'running'].includes(replay.state) || stop.aborted) {
       if (isTerminal) process.stderr.write('\n');
       print(endText(replay));

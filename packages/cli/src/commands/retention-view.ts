@@ -6,9 +6,11 @@ import {
   retentionConfig,
   retentionStatus,
   streamsOfTopics,
+  undefinedTopics,
 } from '@event-bus/operations';
 import { z } from 'zod';
 import { withConnections } from '../connections.ts';
+import { printError } from '../output.ts';
 
 const config = z.object({
   BUS_DATABASE_URL: databaseConfig.BUS_DATABASE_URL,
@@ -20,6 +22,9 @@ const config = z.object({
 export async function loadViews(topic?: string): Promise<readonly RetentionView[]> {
   const env = loadConfig(config, process.env);
   const policyOf = createPolicies(platformCatalog.topics, env.RETENTION);
+  for (const name of undefinedTopics(platformCatalog.topics, env.RETENTION)) {
+    printError(`RETENTION names the topic ${name}, which no contract defines.`);
+  }
   return withConnections(async (connections) => {
     const { db: bus } = await connections.database(env.BUS_DATABASE_URL);
     const transport = connections.redis(env.REDIS_URL);

@@ -56,9 +56,10 @@ function outboxText({ outbox, batch }: Shown): string {
   return `${position} ${age(batch.writtenAt)} ago in batch ${batch.number} of ${plural(batch.events, 'event')}`;
 }
 
-function streamText({ entry, place }: Shown): string {
+function streamText({ entry, place, isTrimmed }: Shown): string {
   if (entry !== null) return `${entry.stream} ${entry.id}`;
   if (place === null) return 'not written yet, as far as is known';
+  if (isTrimmed) return `${place.stream}, from which it was trimmed`;
   return `${place.stream}, where it no longer stands: trimmed, or lost and to be written again`;
 }
 

@@ -1,4 +1,4 @@
-import { type BusDatabase, loadGroups, loadHistory } from '@event-bus/database';
+import { type BusDatabase, loadGroups, loadHistory, loadRetention } from '@event-bus/database';
 import {
   type EventOutcome,
   findLetters,
@@ -7,7 +7,7 @@ import {
   loadInboxGroups,
 } from '@event-bus/inbox';
 import { type EventBatch, type EventRecord, readBatchOf, readEvent } from '@event-bus/outbox/log';
-import { issuedAt, type StreamEntry, type StreamObserver } from '@event-bus/transport';
+import { compareEntryIds, issuedAt, type StreamEntry, type StreamObserver } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import type { OutboxPool } from '../outbox-pool.ts';
 import { type GroupProgress, openProgress, settledProgress } from './group-progress.ts';
@@ -40,6 +40,8 @@ export interface EventLife {
   readonly place: EventPlace | null;
   /** Its entry, while it stands in the stream. */
   readonly entry: { readonly stream: string; readonly id: string } | null;
+  /** Its place is known to have been trimmed on purpose. */
+  readonly isTrimmed: boolean;
   /** One per group that reads its topic, and one per replay. */
   readonly groups: readonly GroupProgress[];
   readonly letters: readonly LetterRecord[];
@@ -73,6 +75,8 @@ export async function readEventLife(parts: EventLifeParts, eventId: string): Pro
   const place = placeOf(batch, outcomes, letters);
   const found = place === null ? null : await findEntry(observer, place, eventId);
   const entry = place === null || found === null ? null : { stream: place.stream, id: found.id };
+  const retention = place === null ? undefined : await loadRetention(parts.bus, place.stream);
+  const trimmedTo = retention?.trimmedTo ?? null;
   const topic = outbox?.aggregateType ?? letters[0]?.aggregateType ?? found?.fields.aggregate_type ?? null;
   const settled = outcomes.map(settledProgress);
   const open = await openGroups(parts, { topic, place, entryId: entry?.id ?? null, settled });
@@ -82,6 +86,7 @@ export async function readEventLife(parts: EventLifeParts, eventId: string): Pro
     batch,
     place,
     entry,
+    isTrimmed: place !== null && trimmedTo !== null && compareEntryIds(place.upTo, trimmedTo) <= 0,
     groups: [...settled, ...open].sort((a, b) => (a.group < b.group ? -1 : 1)),
     letters,
     actions,

@@ -1,3 +1,4 @@
+import { ConfigError } from '@event-bus/config';
 import type { Topic, TopicRetention } from '@event-bus/contracts';
 
 /** What operators set otherwise than the contracts, by topic; `*` stands for every topic that is not named. */
@@ -16,7 +17,7 @@ const DEFAULT: TopicRetention = {
 
 /**
  * The policy of each topic: what its contract states, and over it what operators set.
- * @throws RangeError a topic would be kept longer in its stream than in the archive.
+ * @throws ConfigError a topic would be kept longer in its stream than in the archive.
  */
 export function createPolicies(
   topics: readonly Topic[],
@@ -30,8 +31,18 @@ export function createPolicies(
   for (const topic of new Set([...defined.keys(), ...overrides.keys()])) {
     const { hotMs, coldMs } = policyOf(topic);
     if (coldMs < hotMs) {
-      throw new RangeError(`topic ${topic}: its events would leave the archive before they leave the stream`);
+      const problem = `topic ${topic}: its events would leave the archive before they leave the stream`;
+      throw new ConfigError([{ variable: 'RETENTION', problem }]);
     }
   }
   return policyOf;
+}
+
+/** The topics that operators name and no contract defines: misspelt, as a rule. */
+export function undefinedTopics(
+  topics: readonly Topic[],
+  overrides: RetentionOverrides = new Map(),
+): string[] {
+  const defined = new Set(topics.map(({ name }) => name));
+  return [...overrides.keys()].filter((name) => name !== '*' && !defined.has(name));
 }

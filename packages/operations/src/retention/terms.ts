@@ -30,6 +30,7 @@ export function trimTerms(
   retention: StreamRetention | undefined,
   windowFrom: string,
 ): TrimTerm[] {
+  const isBehindAll = (id: string) => bounds.lastId === null || compareEntryIds(id, bounds.lastId) > 0;
   const terms: TrimTerm[] = [
     archiveTerm(bounds, retention),
     { kind: 'window', name: '', keepFrom: windowFrom, why: 'younger than the hot window' },
@@ -41,7 +42,8 @@ export function trimTerms(
     } else if (position.oldestPendingId !== null) {
       terms.push({ ...term, keepFrom: position.oldestPendingId, why: 'its oldest pending entry' });
     } else {
-      terms.push({ ...term, keepFrom: idAfter(position.lastDeliveredId), why: 'not handed out yet' });
+      const keepFrom = idAfter(position.lastDeliveredId);
+      terms.push({ ...term, keepFrom, why: isBehindAll(keepFrom) ? 'all is settled' : 'not handed out yet' });
     }
   }
   for (const [name, { entryId }] of bounds.writers) {
@@ -50,13 +52,18 @@ export function trimTerms(
   return terms.sort((a, b) => compareEntryIds(a.keepFrom, b.keepFrom));
 }
 
-function archiveTerm({ anchored, trimmedTo }: TrimBounds, retention: StreamRetention | undefined): TrimTerm {
+function archiveTerm(
+  { anchored, trimmedTo, lastId }: TrimBounds,
+  retention: StreamRetention | undefined,
+): TrimTerm {
   const archived = retention?.archived ?? null;
   const term = { kind: 'archive', name: '' } as const;
   if (archived === null) return { ...term, keepFrom: EVERYTHING, why: 'nothing is archived yet' };
   const isTrimmed = trimmedTo !== null && compareEntryIds(archived.entryId, trimmedTo) <= 0;
   if (anchored || isTrimmed) {
-    return { ...term, keepFrom: idAfter(archived.entryId), why: 'not archived yet' };
+    const isAll = lastId === null || compareEntryIds(lastId, archived.entryId) <= 0;
+    const why = isAll ? 'all is archived' : 'not archived yet';
+    return { ...term, keepFrom: idAfter(archived.entryId), why };
   }
   return {
     ...term,
