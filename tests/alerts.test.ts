@@ -73,7 +73,7 @@ function scrapeOnce(service: Service, isSo: (metrics: string) => boolean): Promi
       const found = await scrape();
       return isSo(found[service] ?? '') && found;
     },
-    { message: 'a metric to cross its threshold' },
+    { message: 'a metric to cross its threshold', timeoutMs: 60_000 },
   );
 }
 

@@ -4,7 +4,7 @@ import { consumersFor, exponential } from '../../packages/consumer/src/index.ts'
 import { userRenamed } from '../../packages/contracts/src/index.ts';
 
 interface Tables {
-  readonly mood: { readonly is_cured: boolean };
+  readonly mood: { readonly is_down: boolean; readonly is_cured: boolean };
   readonly effects: {
     readonly consumer_group: string;
     readonly event_id: string;
@@ -33,6 +33,7 @@ export default defineConsumer({
         writeSync(1, 'the handler lingers\n');
         await delay(1_000, undefined, { signal });
       }
+      if (mood.is_down) throw new Error('the index does not answer');
       if (event.payload.name === 'poison' && !mood.is_cured) throw new Error('no such name');
     }),
   ],

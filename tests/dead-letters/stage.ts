@@ -58,7 +58,7 @@ export interface Stage {
 export async function createStage(postgresUrl: string): Promise<Stage> {
   const database = await createTestDatabase(postgresUrl);
   await database.pool.query(`
-    create table mood (is_cured boolean not null default false);
+    create table mood (is_down boolean not null default false, is_cured boolean not null default false);
     insert into mood default values;
     create table effects (number bigint generated always as identity, consumer_group text not null,
       event_id uuid not null, aggregate_id text not null)`);
@@ -135,7 +135,8 @@ async function append(
     await database.db.transaction().execute(async (trx) => {
       const events = Array.from({ length: Math.min(50, count - from) }, (_, n) =>
         userRenamed({
-          aggregateId: `user-${(from + n) % 37}`,
+          // Of so many that some of them always succeed: ten that fail in a row, and none that succeeds, are an outage.
+          aggregateId: `user-${(from + n) % 101}`,
           tenantId: 'acme',
           actorId: 'ann',
           payload: { name: (from + n) % oddEvery === oddEvery - 1 ? oddName : 'Ann' },

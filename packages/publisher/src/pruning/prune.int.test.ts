@@ -22,7 +22,18 @@ afterEach(async () => {
   await bench.close();
 });
 
-const pruneNow = (keepMs = 7 * dayMs): Promise<PruneReport> =>
+/** Until no lock is in the way: a look that does not get one at once leaves the partition to the next. */
+async function pruneNow(keepMs = 7 * dayMs): Promise<PruneReport> {
+  const dropped: string[] = [];
+  const report = await eventually(async () => {
+    const found = await pruneOnce(keepMs);
+    dropped.push(...found.dropped);
+    return !found.kept.some(({ kind }) => kind === 'lock') && found;
+  });
+  return { ...report, dropped };
+}
+
+const pruneOnce = (keepMs: number): Promise<PruneReport> =>
   prune({
     pool: bench.database.pool,
     db: bench.db,
@@ -211,7 +222,7 @@ test('an event that a long transaction commits late into an old partition is pub
   await published();
   await acknowledge('mail');
 
-  const before = await pruneNow();
+  const before = await pruneOnce(7 * dayMs);
   expect(before).toMatchObject({ dropped: [], kept: [{ partition: name, kind: 'lock' }] });
   expect(before.kept[0]?.reason).toContain('lock');
   await late.query('commit');
