@@ -8,5 +8,5 @@ export interface LetterServers {
   readonly mover: EntryMover;
 }
 
-/** Letters that are worked on in one transaction. */
-export const batchSize = 500;
+/** Letters that are worked on in one transaction: few enough to be held in memory, however large their events are. */
+export const batchSize = 100;
