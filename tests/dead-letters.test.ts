@@ -35,15 +35,27 @@ async function startAll(): Promise<{
   return { runners, movers };
 }
 
-/** Waits until nothing waits any more in either group, and returns how both stand. */
+/**
+ * Waits until nothing waits any more in either group, and returns how both stand. Meanwhile somebody is handled now and
+ * then: were all that is left to fail, a group would take it for an outage, and wait for the end of that.
+ */
 async function untilSettled(): Promise<Record<Group, Account>> {
   return eventually(
     async () => {
+      await stage.append(1, 2);
       const [unordered, ordered] = await Promise.all([stage.account('unordered'), stage.account('ordered')]);
       return unordered.waiting + ordered.waiting === 0 && { unordered, ordered };
     },
-    { timeoutMs: 100_000, message: 'nothing to wait any more' },
+    { timeoutMs: 100_000, intervalMs: 200, message: 'nothing to wait any more' },
   );
+}
+
+/** Every event is handled once, but for so many that are dead, and nothing else. */
+function expectExact(account: Account, dead: number): void {
+  const { appended } = account;
+  const handled = appended - dead;
+  const clean = { twice: 0, redriving: 0, waiting: 0, both: 0, contradictions: 0 };
+  expect(account).toEqual({ ...clean, appended, handled, dead });
 }
 
 const dlq = (...args: string[]) => stage.bus('dlq', ...args);
@@ -62,17 +74,8 @@ test('what fails for good is dead, what does not is handled, and a redrive after
     output: expect.stringContaining('40 dead letters redriven: 40 handled') as unknown,
   });
   for (const group of ['unordered', 'ordered'] as const) {
-    expect(sick[group]).toEqual({
-      appended: 400,
-      handled: 380,
-      twice: 0,
-      dead: 20,
-      redriving: 0,
-      waiting: 0,
-      both: 0,
-      contradictions: 0,
-    });
-    expect(cured[group]).toMatchObject({ handled: 400, twice: 0, dead: 0, redriving: 0, contradictions: 0 });
+    expectExact(sick[group], 20);
+    expectExact(cured[group], 0);
   }
   const { rows } = await stage.database.pool.query<{ redrives: number; state: string }>(
     'select distinct redrives, state from dead_letters',
@@ -104,22 +107,8 @@ test('the account stays exact while Redis is wiped and restarted, and movers and
   const cured = await untilSettled();
 
   for (const group of ['unordered', 'ordered'] as const) {
-    expect(sick[group]).toMatchObject({
-      appended: 600,
-      handled: 540,
-      twice: 0,
-      dead: 60,
-      both: 0,
-      contradictions: 0,
-    });
-    expect(cured[group]).toMatchObject({
-      appended: 700,
-      handled: 700,
-      twice: 0,
-      dead: 0,
-      both: 0,
-      contradictions: 0,
-    });
+    expectExact(sick[group], 60);
+    expectExact(cured[group], 0);
   }
 }, 240_000);
 

@@ -107,6 +107,7 @@ describe('the users of Redis', () => {
       eventId: 'b',
       attempts: 1,
       final: true,
+      isOwn: false,
       kind: 'error',
       reason: 'error',
       error: '',

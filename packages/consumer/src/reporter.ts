@@ -22,11 +22,11 @@ export function createReporter(logger: Logger): Reporter {
         prepared.log().error({ ...entry, reason, err: loggableError(error) }, 'the event is given up');
       }
       if (settlement.kind === 'failed') {
-        const { reason, counted, error, delayMs } = settlement;
+        const { reason, error, delayMs } = settlement;
         prepared
           .log()
           .warn(
-            { ...entry, reason, counted, retry_in_ms: delayMs, err: loggableError(error) },
+            { ...entry, reason, retry_in_ms: delayMs, err: loggableError(error) },
             'the event was not handled and will be tried again',
           );
       }

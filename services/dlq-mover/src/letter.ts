@@ -100,7 +100,16 @@ export function entryOfCopy(
   const { dlq_original_id: id = '', dlq_reason: reason = '', dlq_error: error = '' } = fields;
   if (fields.dlq_group !== group || !/^\d+-\d+$/.test(id)) return undefined;
   const own = Object.entries(fields).filter(([name]) => !isDetail(name));
-  const failure = { attempts: 0, final: true, kind: 'unknown', reason, error, stack: '', history: [] };
+  const failure = {
+    attempts: 0,
+    final: true,
+    isOwn: false,
+    kind: 'unknown',
+    reason,
+    error,
+    stack: '',
+    history: [],
+  };
   const firstDeliveredAt = Date.parse(fields.dlq_first_delivered_at ?? '') || now;
   return {
     id,

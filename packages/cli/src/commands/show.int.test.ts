@@ -68,6 +68,7 @@ test('finds the entry of an event among those of its batch, and what each group 
           eventId,
           attempts: 2,
           final: false,
+          isOwn: false,
           kind: 'error',
           reason: 'error',
           error: 'Error: no such user',

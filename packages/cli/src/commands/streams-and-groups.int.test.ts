@@ -6,6 +6,7 @@ import { createWorkbench, type Workbench } from '../testing.ts';
 const failure: Omit<FailureRecord, 'eventId'> = {
   attempts: 5,
   final: true,
+  isOwn: false,
   kind: 'error',
   reason: 'attempts used up',
   error: 'Error: the mail server\nsaid no',

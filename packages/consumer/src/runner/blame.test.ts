@@ -22,15 +22,21 @@ describe('blame', () => {
     expect(events.map((event) => blame.isItsOwn(event))).toEqual([false, false, false]);
   });
 
-  it.each(['succeeded', 'forget'] as const)('begins anew with an event once it is settled (%s)', (settle) => {
+  it('begins anew with an event that has succeeded', () => {
     const blame = createBlame();
     blame.isItsOwn('a');
     blame.succeeded('healthy');
     blame.isItsOwn('a');
 
-    blame[settle]('a');
+    blame.succeeded('a');
 
     expect(blame.isItsOwn('a')).toBe(false);
+  });
+
+  it('falls on what was to blame for somebody else', () => {
+    const blame = createBlame();
+
+    expect([blame.isItsOwn('a', true), blame.isItsOwn('a')]).toEqual([true, true]);
   });
 
   it('remembers a bounded number of failing events', () => {

@@ -1,15 +1,14 @@
 /**
  * Tells events that fail for reasons of their own from those that may fail because of something that all need: whoever
  * failed, and fails again after others have succeeded, has only itself to blame, from then on. Events go by what names
- * them and not by their entries: those are others when a stream was lost and written again.
+ * them and not by their entries: those are others when a stream was lost and written again, and what had been given up by
+ * then comes again, too.
  */
 export interface Blame {
   /** An event was handled well: whatever else fails from now on, it is not everything that does. */
   succeeded(event: string): void;
-  /** To be asked once for each failure of an event. */
-  isItsOwn(event: string): boolean;
-  /** The event is given up. */
-  forget(event: string): void;
+  /** To be asked once for each failure of an event. `isKnown`: it was recorded to be to blame, by whoever tried it before. */
+  isItsOwn(event: string, isKnown?: boolean): boolean;
 }
 
 interface Failing {
@@ -38,14 +37,11 @@ export function createBlame(): Blame {
       successes += 1;
       failing.delete(event);
     },
-    isItsOwn(event) {
+    isItsOwn(event, isKnown = false) {
       const last = failing.get(event);
-      const isToBlame = last !== undefined && (last.isToBlame || successes > last.successes);
+      const isToBlame = isKnown || (last !== undefined && (last.isToBlame || successes > last.successes));
       remember(event, { successes, isToBlame });
       return isToBlame;
-    },
-    forget(event) {
-      failing.delete(event);
     },
   };
 }

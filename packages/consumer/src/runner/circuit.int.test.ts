@@ -163,6 +163,33 @@ describe('a circuit', () => {
     expect(runner.logged('handlers succeed again')).toBe(true);
   });
 
+  it('is not opened by what was to blame for the runner before, though nothing else is left', async () => {
+    const define = (maxAttempts: number, group?: string) =>
+      bench.consumer(
+        {
+          ...(group && { group }),
+          retry: { maxAttempts, backoff: quickly },
+          circuitBreaker: { aggregates: 3 },
+        },
+        ({ aggregateId }) => {
+          if (aggregateId.startsWith('poison')) throw new Error('malformed');
+        },
+      );
+    const poison = await bench.publish(...aggregates(6).map((name) => `poison of ${name}`));
+    const failures = (group: string) => Promise.all(poison.map((event) => bench.failureOf(group, event)));
+    const first = define(1_000);
+    const runner = bench.start(first);
+    await eventually(async () => {
+      await bench.publish('user-0');
+      return (await failures(first.group)).every((failure) => failure?.isOwn === true);
+    });
+    await runner.stop();
+
+    const second = bench.start(define(3, first.group));
+    await eventually(async () => (await failures(first.group)).every((failure) => failure?.final === true));
+    expect(second.logged('handlers fail on many aggregates')).toBe(false);
+  });
+
   it('is one of each runner: both stop, and both go on', async () => {
     const smtp = createDependency();
     const consumer = bench.consumer(

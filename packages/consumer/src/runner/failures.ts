@@ -51,7 +51,7 @@ export function recordOf(
   { delivery, failure: before, firstDeliveredAt }: Held,
   consumer: string,
   failed: Extract<Settlement, { kind: 'failed' | 'given-up' }>,
-  { counted, dueAt }: { readonly counted: boolean; readonly dueAt: number },
+  { isOwn, counted, dueAt }: { readonly isOwn: boolean; readonly counted: boolean; readonly dueAt: number },
 ): FailureRecord {
   const now = Date.now();
   const error = describeError(failed.error);
@@ -59,6 +59,7 @@ export function recordOf(
     eventId: eventIdOf(delivery),
     attempts: (before?.attempts ?? 0) + (counted ? 1 : 0),
     final: failed.kind === 'given-up',
+    isOwn,
     kind: failed.kind === 'given-up' ? failed.why : failed.reason,
     reason: bound(failed.reason, 2_000),
     error,

@@ -17,6 +17,14 @@ export interface Began {
   readonly lease: Lease | undefined;
 }
 
+/** How a failed attempt is to be remembered. */
+interface Judgement {
+  /** The event's own fault, and not that of something that others need, too. */
+  readonly isOwn: boolean;
+  /** It used an attempt up. */
+  readonly counted: boolean;
+}
+
 /** Does what follows from how the handling of an entry ended. */
 export interface Settling {
   /** Returns when the entry is to be handled again, in milliseconds since the epoch, if it is. */
@@ -34,35 +42,36 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
   const blame = createBlame();
   let pausedUntil = 0;
 
-  /** Tells the circuit of a failed attempt, unless that has nothing to do with others. Returns whether it counts. */
-  function doesCount(held: Held, era: number, error: unknown): boolean {
-    return blame.isItsOwn(eventOf(held))
-      ? circuit.state() === 'closed'
-      : circuit.failed(era, aggregateOf(held), error);
+  /** Whether a failed attempt is the event's own fault, and whether it counts. The circuit is told of all others. */
+  function judge(held: Held, era: number, error: unknown): Judgement {
+    const isOwn = blame.isItsOwn(eventOf(held), held.failure?.isOwn);
+    const counted = isOwn ? circuit.state() === 'closed' : circuit.failed(era, aggregateOf(held), error);
+    return { isOwn, counted };
   }
 
   function failed(held: Held, failure: Failed, { era }: Began): number {
-    const isCountable = failure.reason === 'retry-after' || doesCount(held, era, failure.error);
+    const isDeferred = failure.reason === 'retry-after';
+    const { isOwn, counted } = isDeferred ? asBefore(held, true) : judge(held, era, failure.error);
     const dueAt = Date.now() + failure.delayMs;
-    remember(held, failure, { counted: failure.counted && isCountable, dueAt });
+    remember(held, failure, { isOwn, counted: failure.counted && counted, dueAt });
     return dueAt;
   }
 
   function givenUp(held: Held, how: GivenUp, { era }: Began): number | undefined {
-    if (how.why === 'attempts' && !doesCount(held, era, how.error)) {
+    const { isOwn, counted } = how.why === 'attempts' ? judge(held, era, how.error) : asBefore(held, false);
+    if (how.why === 'attempts' && !counted) {
       // Something that all events need seems to be down: the failure is not the event's.
       const dueAt = Date.now() + Math.max(circuit.pauseMs(), settings.circuitPauseMs);
       const failure = { kind: 'failed', counted: false, reason: 'error', error: how.error } as const;
-      remember(held, { ...failure, delayMs: 0 }, { counted: false, dueAt });
+      remember(held, { ...failure, delayMs: 0 }, { isOwn, counted: false, dueAt });
       return dueAt;
     }
-    giveUp(held, how);
+    settleGivenUp(held, how, { isOwn, counted });
     return undefined;
   }
 
-  function giveUp(held: Held, how: GivenUp): void {
-    blame.forget(eventOf(held));
-    remember(held, how, { counted: how.why === 'attempts', dueAt: 0 });
+  function settleGivenUp(held: Held, how: GivenUp, judgement: Judgement): void {
+    remember(held, how, { ...judgement, dueAt: 0 });
     // What was injected has its letter already, and that holds the others.
     if (group.onDeadLetter === 'hold' && held.delivery.injected !== true) blockers.add(held, how);
   }
@@ -70,7 +79,7 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
   function remember(
     held: Held,
     failure: Failed | GivenUp,
-    how: { readonly counted: boolean; readonly dueAt: number },
+    how: Judgement & { readonly dueAt: number },
   ): void {
     const record = recordOf(held, consumer, failure, how);
     held.failure = record;
@@ -122,10 +131,15 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
           return givenUp(held, settlement, began);
       }
     },
-    giveUp,
+    giveUp: (held, how) => settleGivenUp(held, how, asBefore(held, how.why === 'attempts')),
     // Measured by a clock that nobody sets back.
     pauseMs: () => Math.max(0, pausedUntil - performance.now()),
   };
+}
+
+/** What nobody judges: its event stays as much to blame as it was. */
+function asBefore({ failure }: Held, counted: boolean): Judgement {
+  return { isOwn: failure?.isOwn === true, counted };
 }
 
 /** What names its event, whatever entry it stands in. */

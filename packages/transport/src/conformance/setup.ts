@@ -115,6 +115,7 @@ export function failure(eventId: string, change: Partial<FailureRecord> = {}): F
     eventId,
     attempts: 1,
     final: false,
+    isOwn: false,
     kind: 'error',
     reason: 'error',
     error: 'boom',

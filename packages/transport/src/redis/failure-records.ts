@@ -15,6 +15,7 @@ export function parseFailure(json: string | null): FailureRecord | null {
     eventId: record.eventId,
     attempts: count(record.attempts),
     final: record.final === true,
+    isOwn: record.isOwn === true,
     kind: text(record.kind, 'unknown'),
     reason: text(record.reason, 'its failure record says no reason'),
     error: text(record.error),

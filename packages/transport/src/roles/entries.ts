@@ -42,6 +42,8 @@ export interface FailureRecord {
   readonly attempts: number;
   /** No further attempt will be made: the entry waits to be dead-lettered. */
   readonly final: boolean;
+  /** Others were handled between its failures: it is the event that fails, and not something that all of them need. */
+  readonly isOwn: boolean;
   /** What kind of failure it is, in a word. */
   readonly kind: string;
   readonly reason: string;

@@ -174,6 +174,7 @@ export async function createStage(
           eventId: fields.event_id ?? '',
           attempts: 3,
           final: true,
+          isOwn: false,
           kind: 'attempts',
           reason: 'attempts used up: 3 of 3 failed',
           error: 'Error: no luck',
