@@ -59,6 +59,8 @@ export {
   registerUnknownTopics,
 } from './registry.ts';
 export {
+  countReplays,
+  type GroupReplays,
   loadReplay,
   loadReplays,
   type Replay,

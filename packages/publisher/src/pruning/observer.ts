@@ -9,7 +9,8 @@ export function createPruneObserver(logger: Logger, source: string): (report: Pr
   const partitions = instruments.createGauge(metricNames.outboxPartitions);
   const oldestAge = instruments.createGauge(metricNames.outboxOldestPartitionAge, { unit: 's' });
   const blocked = instruments.createGauge(metricNames.outboxPruneBlocked);
-  const kinds = new Set<string>();
+  // Each is told from the first look on: what is absent, no alert asks for.
+  const kinds = new Set<string>(['unpublished', 'parked', 'unsettled', 'unrecorded', 'lock']);
   let told = new Set<string>();
 
   return ({ dropped, kept, defaultRows, ...report }) => {
