@@ -66,6 +66,7 @@ export {
   UnknownReplayError,
 } from './replays/errors.ts';
 export { isWanted } from './replays/filter.ts';
+export { findReplayObstacle, type ReplayObstacle } from './replays/obstacle.ts';
 export { replayPercent } from './replays/percent.ts';
 export { previewReplay, type ReplayCount, toleranceOf } from './replays/preview.ts';
 export type { ReplayBound, ReplayBounds } from './replays/range.ts';
