@@ -7,6 +7,7 @@ export {
   TopicPartitionsError,
   WindowsBrokenError,
 } from './errors.ts';
+export { type DatabaseExamination, examineDatabase } from './examine.ts';
 export {
   type ControlOutcome,
   type ControlRequest,

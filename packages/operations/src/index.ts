@@ -34,6 +34,8 @@ export { type ChangePreview, previewDiscard, previewRedrive } from './dead-lette
 export { redriveDeadLetters } from './dead-letters/redrive.ts';
 export type { RedriveReport } from './dead-letters/redrive-report.ts';
 export type { FollowOptions } from './dead-letters/redrive-request.ts';
+export { type Deployment, examine } from './doctor/doctor.ts';
+export type { Finding } from './doctor/finding.ts';
 export { NotParkedError, UnchangedPayloadError, UnknownGroupError, UnknownTopicError } from './errors.ts';
 export { type EventLife, type EventPlace, readEventLife } from './event-life/event-life.ts';
 export type { GroupProgress } from './event-life/group-progress.ts';
