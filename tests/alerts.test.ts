@@ -6,7 +6,7 @@ import { createOutbox } from '../packages/outbox/src/index.ts';
 import { createTemporaryFolder, eventually, startRedis } from '../packages/testkit/src/index.ts';
 import { type ObservedBus, startObservedBus, type Worker } from './observability/bus.ts';
 import { alerts, judge, type Scrape } from './observability/promtool.ts';
-import { valueIn } from './observability/scrape.ts';
+import { parseMetrics, valueIn } from './observability/scrape.ts';
 
 // One bus, on which one thing after the other goes wrong. The tests run in their order.
 const services = ['outbox-publisher', 'consumer-runner', 'dlq-mover', 'bus-monitor'] as const;
@@ -77,6 +77,11 @@ function scrapeOnce(service: Service, isSo: (metrics: string) => boolean): Promi
   );
 }
 
+/** Whether any sample of this name is above zero. */
+function isAbove(text: string, name: string): boolean {
+  return parseMetrics(text).some((sample) => sample.name === name && sample.value > 0);
+}
+
 function expectFiring(after: Scrape, firing: readonly string[], before = well): void {
   for (const alert of firing) told.add(alert);
   expect(judge(folder.path, { before, after, firing })).toBe('');
@@ -95,16 +100,36 @@ test('a bus that is well alerts nobody', async () => {
   expectFiring(well, []);
 });
 
-test('tells of lost events, slow ones, parked ones, dead ones, and of a transaction that stays open', async () => {
+test('tells of lost events, slow ones, parked ones, dead ones, of what is kept for them, and of failed replays', async () => {
+  // Nobody reads it, so nobody has settled it when outbox and stream lose it.
+  await query(
+    `insert into outbox_events (aggregate_type, aggregate_id, event_type, tenant_id, actor_id, payload)
+     values ('letter', 'l', 'letter.sent', 'acme', 'ann', '{}')`,
+  );
+  await eventually(
+    async () => (await query(`select from outbox_batches where stream = 'events:letter'`)).rowCount === 1,
+  );
+  await query(`delete from outbox_events where aggregate_type = 'letter'`);
+  await bus.redis.client().del('events:letter');
+  await query(`insert into replays (kind, consumer_group, topic, state, requested_by)
+    values ('replay', 'moody', 'user', 'failed', 'ann'), ('replay', 'moody', 'user', 'queued', 'ann')`);
+  await query(`do $$ declare day date := (now() at time zone 'UTC')::date - 40; begin
+    execute format('create table inbox_events_forgotten partition of inbox_events for values from (%L) to (%L)',
+      day::timestamp at time zone 'UTC', (day + 1)::timestamp at time zone 'UTC'); end $$`);
   await append('poison');
   await bus.redis.client().del('events:user');
-  await scrapeOnce('outbox-publisher', (text) => (valueIn(text, 'bus_publisher_reconciled_total') ?? 0) > 0);
+  await scrapeOnce('outbox-publisher', (text) => isAbove(text, 'bus_publisher_reconciled_total'));
   await query(
     `insert into outbox_events (aggregate_type, aggregate_id, event_type, tenant_id, actor_id, payload, occurred_at)
      select 'user', 'slow-' || n, 'user.renamed', 'acme', 'ann', '{"name":"Ann"}', now() - interval '20 seconds'
      from generate_series(1, 5) n`,
   );
   await append('x'.repeat(2_000));
+  // It has been parked for longer than the outbox keeps anything.
+  await eventually(async () => (await query('select from outbox_parked')).rowCount === 1);
+  await query(`do $$ begin
+    perform set_config('session_replication_role', 'replica', true);
+    update outbox_events set inserted_at = now() - interval '10 days' where aggregate_id like 'xxx%'; end $$`);
   const open = await bus.database.db.startTransaction().execute();
   await outbox.append(
     open,
@@ -117,6 +142,10 @@ test('tells of lost events, slow ones, parked ones, dead ones, and of a transact
   );
   await scrapeOnce('consumer-runner', (text) => (valueIn(text, 'bus_consumer_delay_count', group) ?? 0) >= 6);
 
+  await scrapeOnce('outbox-publisher', (text) =>
+    ['bus_publisher_unrecoverable_total', 'bus_outbox_prune_blocked'].every((name) => isAbove(text, name)),
+  );
+  await scrapeOnce('consumer-runner', (text) => isAbove(text, 'bus_inbox_prune_blocked'));
   worse = await scrapeOnce(
     'bus-monitor',
     (text) =>
@@ -125,9 +154,15 @@ test('tells of lost events, slow ones, parked ones, dead ones, and of a transact
       (valueIn(text, 'bus_outbox_oldest_gap_age_seconds') ?? 0) > 900,
   );
   await open.rollback().execute();
+  await query('drop table inbox_events_forgotten');
+  await query('delete from replays');
 
   expectFiring(worse, [
     'BusStreamWentBack warning',
+    'BusEventsLost critical',
+    'BusPruneBlocked warning',
+    'BusReplayFailed warning',
+    'BusReplayNotTakenUp warning',
     'BusEventsSlow warning',
     'BusEventsParked warning',
     'BusGapStaysOpen warning',

@@ -58,6 +58,8 @@ beforeAll(async () => {
   await append('Bob');
   await happened(publisher, 'bus_publisher_reconciled_total');
   await happened(publisher, 'bus_publisher_refused_batches_total');
+  await happened(publisher, 'bus_outbox_prune_blocked');
+  await happened(runner, 'bus_inbox_prune_blocked');
   // A runner that is gone had an entry in hand which another had handled.
   const [id = ''] = (await redis.xrange('events:user', '-', '+', 'COUNT', 1)).map(([entry]) => entry);
   await eventually(async () => {

@@ -16,7 +16,12 @@ import {
   type EventTransport,
   type FailureRecord,
 } from '../packages/transport/src/index.ts';
-import { createRedisTransport } from '../packages/transport/src/redis/index.ts';
+import {
+  commandsNeeded,
+  createRedisTransport,
+  examineServer,
+  redisUsers,
+} from '../packages/transport/src/redis/index.ts';
 
 const users = readFileSync(join(import.meta.dirname, '../infra/redis/users.acl'), 'utf8');
 
@@ -248,6 +253,24 @@ describe('the users of Redis', () => {
     }
     await rightsUsed('operator', operate);
   });
+
+  test.each(redisUsers)(
+    'has a doctor look for the rights that %s is granted, and for no others',
+    async (user) => {
+      const url = redis.url.replace('redis://', `redis://${user}:change-me-${user}@`);
+      const stranger = redis.url.replace('redis://', 'redis://publisher:change-me-publisher@');
+      const line = new RegExp(`^user ${user} .*$`, 'm').exec(users)?.[0] ?? '';
+      const granted = [...line.matchAll(/ \+(\w+)/g)].map(([, name = '']) => name);
+      const others = commandsNeeded(user).filter((name) => !commandsNeeded('publisher').includes(name));
+
+      expect((await examineServer(url, user)).forbidden).toEqual([]);
+      expect((await examineServer(stranger, user)).forbidden).toEqual(others);
+      expect(commandsNeeded(user)).toEqual(
+        expect.arrayContaining(granted.filter((name) => !['ping', 'info', 'client'].includes(name))),
+      );
+      expect(await redis.client().exists('events:doctor', '{events:doctor}:doctor')).toBe(0);
+    },
+  );
 
   test.each([
     ['publisher', ['FLUSHALL']],

@@ -56,6 +56,14 @@ test('each batch ends before the next begins, the first failure stops it, and wh
   const badPayload = join(folder.path, 'bad.json');
   await writeFile(badPayload, '{"name":""}');
   const refused = await stage.bus('dlq', 'redrive', third, '--payload', badPayload);
+  const untouched = await stage.startBus(['dlq', 'redrive', third, '--edit'], {
+    EDITOR: 'true',
+    PATH: process.env.PATH ?? '',
+  });
+  const { code: untouchedCode } = await untouched.exited;
+  const samePayload = join(folder.path, 'same.json');
+  await writeFile(samePayload, '{ "name": "poison" }');
+  const asItIs = await stage.bus('dlq', 'redrive', third, '--payload', samePayload);
   // An editor that mends the name.
   const edited = await stage.startBus(
     ['dlq', 'redrive', third, '--edit', '--operator', 'ann', '--reason', 'typing error', '--json'],
@@ -78,10 +86,15 @@ test('each batch ends before the next begins, the first failure stops it, and wh
     deadAt: expect.any(String) as string,
   });
   expect(refused).toMatchObject({ code: 1, output: expect.stringContaining('payload.name') as unknown });
+  expect([untouchedCode, untouched.output()]).toEqual([1, expect.stringContaining('is as it was')]);
+  expect(asItIs).toMatchObject({
+    code: 1,
+    output: expect.stringMatching(/as it is.*1 dead again/s) as unknown,
+  });
   expect(code).toBe(0);
   expect(mended).toMatchObject({
     state: 'done',
-    redrives: 2,
+    redrives: 3,
     edits: [
       {
         operator: 'ann',
@@ -101,6 +114,7 @@ test('each batch ends before the next begins, the first failure stops it, and wh
       events: 1,
       firstEvents: [{ eventId: third, details: { payload: { after: '{"name":"Bea"}' } } }],
     },
+    { action: 'redrive', events: 1 },
     { action: 'redrive', events: 5 },
     { action: 'import', events: 30 },
   ]);

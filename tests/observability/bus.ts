@@ -52,6 +52,8 @@ export async function startObservedBus(
           PUBLISH_SWEEP: '200ms',
           MAX_ENTRY_BYTES: '1KiB',
           SWEEP_EVERY: '100ms',
+          OUTBOX_PRUNE_EVERY: '200ms',
+          INBOX_PRUNE_EVERY: '200ms',
           CLAIM_IDLE: '2s',
           MONITOR_EVERY: '100ms',
           ...env,

@@ -21,6 +21,7 @@ export type { ObjectDescription } from './format/description.ts';
 export { type IdRange, idsBetween } from './layout/entry-id.ts';
 export { type ArchivedObject, listObjects, listStreams } from './list-objects.ts';
 export { type ArchiveEnvironment, openArchiveStore } from './open-archive-store.ts';
+export { probeStore } from './probe-store.ts';
 export { type Reading, type ReadRange, readEntries } from './read-entries.ts';
 export { type History, type HistoryRange, readHistory, readLeftEntries } from './read-history.ts';
 export { createFileStore } from './store/file/index.ts';

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { addAudit } from './commands/audit.ts';
 import { addDlq } from './commands/dlq.ts';
+import { addDoctor } from './commands/doctor.ts';
 import { addGroups } from './commands/groups.ts';
 import { addHistory } from './commands/history.ts';
 import { addMigrate } from './commands/migrate.ts';
@@ -57,6 +58,7 @@ function createProgram(setStatus: SetStatus): Command {
     })
     .addHelpText('after', help);
   addMigrate(program);
+  addDoctor(program, setStatus);
   addStreams(program);
   addGroups(program);
   addPending(program);
@@ -82,7 +84,7 @@ Configuration comes from the environment; a command asks only for what it needs:
   BUS_DATABASE_URL     the database of the whole bus (default: DATABASE_URL)
   INBOX_DATABASE_URL   the database of the consumers' inboxes (default: DATABASE_URL)
   REDIS_URL            the Redis server
-  ARCHIVE_URL          the archive, for \`bus replay\` and \`bus show\`
+  ARCHIVE_URL          the archive, for \`bus replay\`, \`bus show\` and \`bus doctor\`
   RETENTION            how long events are kept, for \`bus retention\`, as the archiver has it
   JAEGER_URL           Jaeger's address, to which \`bus show\` links
   OTEL_EXPORTER_OTLP_ENDPOINT  where what a command does to an event is traced to
@@ -90,6 +92,7 @@ Configuration comes from the environment; a command asks only for what it needs:
 Exit status: 0 done, 1 failed or not all is well, 64 wrong usage, 78 wrong configuration.
 
 Examples:
+  $ bus doctor                    what is wrong with a deployment
   $ bus groups                    what every consumer group still has to do
   $ bus outbox status             whether events leave the outbox
   $ bus <command> --help          what a command does, with an example`;

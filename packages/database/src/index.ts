@@ -7,6 +7,7 @@ export {
   TopicPartitionsError,
   WindowsBrokenError,
 } from './errors.ts';
+export { type DatabaseExamination, examineDatabase } from './examine.ts';
 export {
   type ControlOutcome,
   type ControlRequest,
@@ -59,6 +60,8 @@ export {
   registerUnknownTopics,
 } from './registry.ts';
 export {
+  countReplays,
+  type GroupReplays,
   loadReplay,
   loadReplays,
   type Replay,

@@ -82,6 +82,18 @@ export class PayloadRefusedError extends Error {
   }
 }
 
+/** A letter's payload came out of the editor as it went in. */
+export class UnchangedPayloadError extends Error {
+  override readonly name = 'UnchangedPayloadError';
+  readonly code = 'payload_unchanged';
+
+  constructor({ eventId, group }: { readonly eventId: string; readonly group: string }) {
+    super(
+      `the payload of ${eventId} is as it was, so nothing was done: \`bus dlq redrive ${eventId} --group ${group}\` redrives it unchanged`,
+    );
+  }
+}
+
 /** A line of a file of dead letters is none, or none of this bus. */
 export class LetterLineError extends Error {
   override readonly name = 'LetterLineError';

@@ -24,7 +24,7 @@ export { type AuditFault, type AuditReport, type GroupAccount, isProven } from '
 export type { EventState } from './audit/states.ts';
 export { assertInboxGroup } from './dead-letters/assert-inbox-group.ts';
 export { discardDeadLetters } from './dead-letters/discard.ts';
-export { checkPayload, findLetterToEdit, redriveEdited } from './dead-letters/edit.ts';
+export { checkPayload, findLetterToEdit, isSamePayload, redriveEdited } from './dead-letters/edit.ts';
 export { exportLetters } from './dead-letters/export.ts';
 export { fingerprint } from './dead-letters/fingerprint.ts';
 export { checkLetters, type ImportReport, importLetters } from './dead-letters/import.ts';
@@ -34,7 +34,9 @@ export { type ChangePreview, previewDiscard, previewRedrive } from './dead-lette
 export { redriveDeadLetters } from './dead-letters/redrive.ts';
 export type { RedriveReport } from './dead-letters/redrive-report.ts';
 export type { FollowOptions } from './dead-letters/redrive-request.ts';
-export { NotParkedError, UnknownGroupError, UnknownTopicError } from './errors.ts';
+export { type Deployment, examine } from './doctor/doctor.ts';
+export type { Finding } from './doctor/finding.ts';
+export { NotParkedError, UnchangedPayloadError, UnknownGroupError, UnknownTopicError } from './errors.ts';
 export { type EventLife, type EventPlace, readEventLife } from './event-life/event-life.ts';
 export type { GroupProgress } from './event-life/group-progress.ts';
 export { type FollowedEntry, followStreams } from './follow.ts';
@@ -66,6 +68,7 @@ export {
   UnknownReplayError,
 } from './replays/errors.ts';
 export { isWanted } from './replays/filter.ts';
+export { findReplayObstacle, type ReplayObstacle } from './replays/obstacle.ts';
 export { replayPercent } from './replays/percent.ts';
 export { previewReplay, type ReplayCount, toleranceOf } from './replays/preview.ts';
 export type { ReplayBound, ReplayBounds } from './replays/range.ts';

@@ -63,6 +63,15 @@ export async function* listPending(
   }
 }
 
+/** The oldest entry that is pending in a place. */
+export async function oldestPending(
+  observer: StreamObserver,
+  ref: GroupRef,
+): Promise<WaitingEntry | undefined> {
+  const [oldest] = await observer.pending(ref, null, 1);
+  return oldest && toWaiting(ref, oldest);
+}
+
 async function* pendingAt(observer: StreamObserver, ref: GroupRef): AsyncGenerator<WaitingEntry> {
   let after: string | null = null;
   for (;;) {

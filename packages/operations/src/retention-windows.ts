@@ -4,6 +4,7 @@ import {
   listPartitions,
   loadWindows,
   type Partition,
+  type WhyKept,
   type Windows,
 } from '@event-bus/database';
 import { explainInboxPartition } from '@event-bus/inbox';
@@ -20,8 +21,12 @@ export interface LogPartitions {
   readonly oldestAt: Date | null;
   /** When the oldest is past its window; `null` if no window is registered. */
   readonly droppableAt: Date | null;
-  /** Why it is not dropped then, or would not be now: a sentence. `null` if nothing is in the way. */
+  /** Whether it is. */
+  readonly isDue: boolean;
+  /** Why it is not dropped, or would not be if it were due: a sentence. `null` if nothing is in the way. */
   readonly heldBackBy: string | null;
+  /** The same in a word, as metrics have it. */
+  readonly heldBackKind: string | null;
 }
 
 /** How the windows of the bus chain, and what becomes of the partitions of one outbox and one inbox. */
@@ -41,6 +46,7 @@ export async function retentionWindows(from: {
 }): Promise<RetentionWindows> {
   const { pool, bus, streams } = from;
   const windows = await loadWindows(bus);
+  const never: WhyKept = { kind: 'unpublished', reason: 'the outbox was never published' };
   const [outbox, inbox, source] = await Promise.all([
     listPartitions(from.outbox, 'outbox'),
     listPartitions(from.inbox, 'inbox'),
@@ -51,18 +57,18 @@ export async function retentionWindows(from: {
   return {
     ...windows,
     outbox: await describe(outbox, outboxKeepMs, async ({ name }) => {
-      if (source === null) return 'the outbox was never published';
+      if (source === null) return never;
       const { batches } = await findDisposable({ pool, bus, streams, source });
-      return (await explainPartition(pool, name, batches))?.reason ?? null;
+      return explainPartition(pool, name, batches);
     }),
     inbox: await describe(
       inbox,
       Number.isFinite(inboxKeepMs) ? inboxKeepMs : undefined,
       async ({ name }, keepMs) => {
         const { settledBefore, reason } = await findReach({ inbox: from.inbox, bus, streams }, keepMs);
-        if (settledBefore === null) return reason;
+        if (settledBefore === null) return { kind: 'unknown', reason };
         const why = await explainInboxPartition(from.inbox, name, settledBefore);
-        return why?.kind === 'young' ? `${why.reason}: ${reason}` : (why?.reason ?? null);
+        return why?.kind === 'young' ? { ...why, reason: `${why.reason}: ${reason}` } : why;
       },
     ),
   };
@@ -71,15 +77,19 @@ export async function retentionWindows(from: {
 async function describe(
   partitions: readonly Partition[],
   keepMs: number | undefined,
-  heldBackBy: (oldest: Partition, keepMs: number) => Promise<string | null>,
+  whyKept: (oldest: Partition, keepMs: number) => Promise<WhyKept | undefined>,
 ): Promise<LogPartitions> {
   const [oldest] = partitions;
+  const isKnown = oldest !== undefined && keepMs !== undefined;
+  const droppableAt = isKnown ? new Date(oldest.endsAt.getTime() + keepMs) : null;
+  const why = isKnown ? await whyKept(oldest, keepMs) : undefined;
   return {
     partitions: partitions.length,
     oldest: oldest?.name ?? null,
     oldestAt: oldest?.startsAt ?? null,
-    droppableAt:
-      oldest === undefined || keepMs === undefined ? null : new Date(oldest.endsAt.getTime() + keepMs),
-    heldBackBy: oldest === undefined || keepMs === undefined ? null : await heldBackBy(oldest, keepMs),
+    droppableAt,
+    isDue: droppableAt !== null && droppableAt.getTime() <= Date.now(),
+    heldBackBy: why?.reason ?? null,
+    heldBackKind: why?.kind ?? null,
   };
 }

@@ -3,6 +3,7 @@ import { type BusDatabase, recordAction, recordActionCount } from '@event-bus/da
 import {
   countGone,
   isLed,
+  isParked,
   requestRetry as markForRetry,
   readEventStatus,
   readRetryProgress,
@@ -31,6 +32,8 @@ export interface RetryOutcome {
   readonly isLed: boolean;
 }
 
+const nothing = { requested: 0, published: 0, parkedAgain: 0, reason: null, gone: 0, waiting: 0 };
+
 /** What is to be tried again, and for how long to wait for it. */
 export interface RetryRequest extends OperatorRequest {
   readonly which: { readonly eventId: string } | 'all';
@@ -40,12 +43,16 @@ export interface RetryRequest extends OperatorRequest {
 /**
  * Asks for parked events to be tried again, the whole aggregate of the one that is named or all of them, and waits
  * for the publisher to do so. The request is on record, and stands also when the time is up.
- * @throws NotParkedError the named event is not parked.
+ * @throws NotParkedError the named event is not parked; nothing is on record.
  */
 export async function requestRetry(
   { pool, db }: { readonly pool: OutboxPool; readonly db: Kysely<BusDatabase> },
   { which, patienceMs, operator, reason }: RetryRequest,
 ): Promise<RetryOutcome> {
+  if (!(await isParked(pool, which))) {
+    if (which === 'all') return { ...nothing, isLed: await isLed(pool) };
+    throw new NotParkedError(which.eventId, (await readEventStatus(pool, which.eventId))?.status);
+  }
   // First the record: killed behind it, something stands in it that did not happen, and never the reverse.
   const details = which === 'all' ? { all: true } : which;
   const actionId = await db
@@ -53,9 +60,6 @@ export async function requestRetry(
     .execute((trx) => recordAction(trx, { operator, action: 'retry', group: null, reason, details }));
   const positions = await markForRetry(pool, which);
   await recordActionCount(db, actionId, positions.length);
-  if (positions.length === 0 && which !== 'all') {
-    throw new NotParkedError(which.eventId, (await readEventStatus(pool, which.eventId))?.status);
-  }
   const deadline = performance.now() + patienceMs;
   for (;;) {
     const { requested, parked, reason } = await readRetryProgress(pool, positions);

@@ -32,6 +32,13 @@ export interface PublisherObserver {
   unknownMark(stream: string, mark: WriterMark): void;
 }
 
+/** Why a stream and its outbox do not come together again. */
+const lackings = {
+  leftLog: 'left-log',
+  olderThanLog: 'older-than-log',
+  unknownMark: 'unknown-to-log',
+} as const;
+
 /** Creates the observer of one publisher. */
 export function createPublisherObserver(logger: Logger, source: string): PublisherObserver {
   const instruments = meter();
@@ -54,6 +61,13 @@ export function createPublisherObserver(logger: Logger, source: string): Publish
   const reconciledEvents = instruments.createCounter(metricNames.reconciledEvents, {
     description: 'Events written again because a stream had lost them',
   });
+  const unrecoverable = instruments.createCounter(metricNames.unrecoverable, {
+    description: 'What a stream and its outbox lack of each other, and nobody can write again',
+  });
+  const lacks = (reason: string, times = 1) =>
+    unrecoverable.add(times, { ...common, [attributeNames.reason]: reason });
+  // Told before it happens: what begins does not increase.
+  for (const reason of Object.values(lackings)) lacks(reason, 0);
   const active = instruments.createGauge(metricNames.publisherActive, {
     description: '1 in the process that publishes an outbox, 0 in its standbys',
   });
@@ -112,20 +126,26 @@ export function createPublisherObserver(logger: Logger, source: string): Publish
     reconciled: (stream, events) => {
       reconciledEvents.add(events, { ...common, [attributeNames.destinationName]: stream });
     },
-    unrecoverable: ({ stream, number, positions }) =>
+    unrecoverable: ({ stream, number, positions }) => {
+      lacks(lackings.leftLog);
       logger.error(
         { source, stream, number, positions },
         'a stream lost events that the outbox no longer has, and some group may not have settled: they are in the archive, if there is one',
-      ),
-    olderThanLog: (stream, mark) =>
+      );
+    },
+    olderThanLog: (stream, mark) => {
+      lacks(lackings.olderThanLog);
       logger.error(
         { source, stream, mark },
         'the stream ends with an event that left the log long ago: Redis was restored from a backup older than OUTBOX_KEEP. What the log has is written again; what lies between is in the archive, if there is one',
-      ),
-    unknownMark: (stream, mark) =>
+      );
+    },
+    unknownMark: (stream, mark) => {
+      lacks(lackings.unknownMark);
       logger.error(
         { source, stream, mark },
         'the stream holds an event of this outbox that the log does not know: PostgreSQL went back in time',
-      ),
+      );
+    },
   };
 }

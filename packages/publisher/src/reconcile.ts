@@ -56,7 +56,7 @@ export async function reconcileStream(
     for (const batch of rewritten.lacking) if (batch.number > settled) observer.unrecoverable(batch);
     for (const batch of rewritten.gone) await forgetBatch(pool, epoch, stream, batch.number);
     await moveBatches(pool, epoch, stream, rewritten.moved);
-    observer.reconciled(stream, rewritten.events);
+    if (rewritten.events > 0) observer.reconciled(stream, rewritten.events);
     standing = rewritten.moved.at(-1) ?? standing;
     expect = rewritten.expect;
     above = last.number;

@@ -68,6 +68,7 @@ async function resume(leader: Leader, stream: string, batches: readonly Batch[])
   const parts = batches.flatMap((batch) =>
     batch.parts.filter((part) => part.stream === stream).map((part) => ({ batch, part })),
   );
+  const recorded = state.newest;
   let found: WriterState;
   try {
     found = await makeWhole(leader, stream);
@@ -87,8 +88,11 @@ async function resume(leader: Leader, stream: string, batches: readonly Batch[])
     found,
   );
   const reached = standing.length - 1;
-  // What is recorded was in the log once, even if its partition has been dropped since.
-  const isKnown = mark === null || reached >= 0 || mark.eventId === state.newest?.lastEventId;
+  // What is recorded, or was before the stream was made whole, was in the log once, even if it has been dropped since.
+  const isKnown =
+    mark === null ||
+    reached >= 0 ||
+    [recorded, state.newest].some((batch) => batch?.lastEventId === mark.eventId);
   if (!isKnown && !(await isInLog(leader.pool, mark.eventId))) observer.unknownMark(stream, mark);
   for (const [index, lastId] of standing.entries()) {
     const part = parts[index]?.part;

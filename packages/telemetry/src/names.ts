@@ -111,6 +111,8 @@ export const metricNames = {
   publishDelay: 'bus.publisher.delay',
   /** Counter: events written again because a stream had lost them. */
   reconciledEvents: 'bus.publisher.reconciled',
+  /** Counter, by reason: what a stream and its outbox lack of each other, and nobody can write again. */
+  unrecoverable: 'bus.publisher.unrecoverable',
   /** Counter: batches that compare-and-append refused. */
   refusedBatches: 'bus.publisher.refused_batches',
   /** Histogram, s: from an event's occurrence until its handler's commit; live traffic only. */
@@ -201,6 +203,8 @@ export const monitorMetrics = {
   circuitOpen: 'bus.group.circuits_open',
   runnersAlive: 'bus.group.runners',
   groupPaused: 'bus.group.paused',
+  replaysQueued: 'bus.replays.queued',
+  replaysFailed: 'bus.replays.failed',
   archiveOverdue: 'bus.archive.overdue_seconds',
   trimBlocked: 'bus.retention.blocked_seconds',
   reachable: 'bus.monitor.reachable',

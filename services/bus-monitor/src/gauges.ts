@@ -65,6 +65,11 @@ const perHealth =
   ({ health }: Survey): Sample[] =>
     (health ?? []).map((of) => [value(of), ofGroup(of.group)]);
 
+const perReplays =
+  (value: (replays: NonNullable<Survey['replays']>[number]) => number) =>
+  ({ replays }: Survey): Sample[] =>
+    (replays ?? []).map((of) => [value(of), ofGroup(of.group)]);
+
 const gauges: readonly GaugeDefinition[] = [
   {
     name: names.reachable,
@@ -210,6 +215,16 @@ const gauges: readonly GaugeDefinition[] = [
     name: names.groupPaused,
     description: '1 while an operator has paused the group',
     read: perHealth(({ isPaused }) => (isPaused ? 1 : 0)),
+  },
+  {
+    name: names.replaysQueued,
+    description: 'Replays of a group that no replayer has taken up',
+    read: perReplays(({ queued }) => queued),
+  },
+  {
+    name: names.replaysFailed,
+    description: 'Replays of a group that have failed, and were neither resumed nor cancelled',
+    read: perReplays(({ failed }) => failed),
   },
 ];
 

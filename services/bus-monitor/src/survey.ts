@@ -1,4 +1,10 @@
-import { type BusDatabase, type GroupHealth, loadGroupHealth } from '@event-bus/database';
+import {
+  type BusDatabase,
+  countReplays,
+  type GroupHealth,
+  type GroupReplays,
+  loadGroupHealth,
+} from '@event-bus/database';
 import { countOpenLettersOfAll, type GroupLetters } from '@event-bus/inbox';
 import { type OutboxOverview, outboxStatus } from '@event-bus/operations';
 import type { ServerFigures, StreamObserver } from '@event-bus/transport';
@@ -14,6 +20,7 @@ export interface Survey {
   readonly outbox: OutboxOverview | null;
   readonly letters: readonly GroupLetters[] | null;
   readonly health: readonly GroupHealth[] | null;
+  readonly replays: readonly GroupReplays[] | null;
   /** What could not be told, and why. */
   readonly failures: ReadonlyMap<string, unknown>;
 }
@@ -37,12 +44,13 @@ export async function survey({ pool, database, bus, streams }: SurveyParts): Pro
       return null;
     }
   };
-  const [surveyed, server, outbox, letters, health] = await Promise.all([
+  const [surveyed, server, outbox, letters, health, replays] = await Promise.all([
     look('streams', surveyStreams({ bus, pool, streams })),
     look('server', streams.figures()),
     look('outbox', outboxStatus(pool)),
     look('letters', countOpenLettersOfAll(database)),
     look('health', loadGroupHealth(bus)),
+    look('replays', countReplays(bus)),
   ]);
-  return { at: Date.now(), streams: surveyed, server, outbox, letters, health, failures };
+  return { at: Date.now(), streams: surveyed, server, outbox, letters, health, replays, failures };
 }

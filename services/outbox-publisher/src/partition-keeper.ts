@@ -34,10 +34,7 @@ export function partitionPruner(
       pollLoop({
         intervalMs: everyMs,
         signal: drain,
-        run: async () => {
-          const report = await pruneIfLeading(parts);
-          if (report !== undefined) observe(report);
-        },
+        run: async () => observe(await pruneIfLeading(parts)),
         onError: (error) => logger.warn({ err: error }, 'old partitions of the outbox are not dropped now'),
       }),
   };

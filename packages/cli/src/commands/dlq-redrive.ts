@@ -3,11 +3,13 @@ import {
   checkPayload,
   type FollowOptions,
   findLetterToEdit,
+  isSamePayload,
   type LetterSelection,
   previewRedrive,
   type RedriveProgress,
   redriveDeadLetters,
   redriveEdited,
+  UnchangedPayloadError,
 } from '@event-bus/operations';
 import { type Command, InvalidArgumentError } from 'commander';
 import { withConnections } from '../connections.ts';
@@ -17,7 +19,7 @@ import { describeFailure } from '../failure.ts';
 import { plural } from '../format.ts';
 import { interruption } from '../interruption.ts';
 import { parseCount, timeoutOption, toRecord } from '../options.ts';
-import { createProgressLine, print, printJson } from '../output.ts';
+import { createProgressLine, print, printError, printJson } from '../output.ts';
 import { printPreview } from './dlq-preview.ts';
 import { describeRedrive, isComplete } from './dlq-redrive-report.ts';
 import {
@@ -109,7 +111,11 @@ async function redrive(servers: Servers, selection: LetterSelection, options: Re
         ? await editJson(letter.fields.payload ?? '', (edited) => checkPayload(letter, edited))
         : checkPayload(letter, await readJson(payload));
     if (options.dryRun === true) return undefined;
-    return await redriveEdited(servers, letter, text, request);
+    if (!isSamePayload(letter, text)) return await redriveEdited(servers, letter, text, request);
+    if (edit === true) throw new UnchangedPayloadError(letter);
+    printError('The letter has this payload already: it is redriven as it is.');
+    const only = { group: letter.group, eventIds: [letter.eventId] };
+    return await redriveDeadLetters(servers, only, { ...request, limit: 1, stopOnFailure });
   } finally {
     follow?.end();
   }

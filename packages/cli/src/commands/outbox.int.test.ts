@@ -176,8 +176,9 @@ test('retry says when nobody publishes, and the request stands', async () => {
   await isParked(1);
 });
 
-test('retry of an event that is not parked, or not there, is an error that says so', async () => {
+test('retry of an event that is not parked, or not there, is an error that says so, and leaves no record', async () => {
   const [id = ''] = await bench.insert(['ann']);
+  expect(await bench.bus('outbox', 'retry', '--all')).toEqual({ status: 0, output: 'Nothing is parked.\n' });
   const pending = await bench.bus('outbox', 'retry', id);
   const unknown = await bench.bus('outbox', 'retry', '018f0000-0000-7000-8000-0000000000ff');
 
@@ -187,4 +188,5 @@ test('retry of an event that is not parked, or not there, is an error that says 
   });
   expect(unknown.status).toBe(1);
   expect(unknown.output).toMatch(/^event 018f0000-\S+ is not in this outbox: `bus outbox parked` lists/);
+  expect(await bench.json(['history'])).toEqual([]);
 });

@@ -134,6 +134,46 @@ test('replays archive and stream, shows how far it is, and ends when the group h
   });
 });
 
+test('says what a replay waits for that does not get on', async () => {
+  const [eventId = ''] = await publish(1);
+  replayer = await spawnService({
+    entry: new URL('../../../../services/replayer/src/main.ts', import.meta.url),
+    env: { ...env(), REPLAY_POLL: '100ms' },
+  });
+  const reader = bench.transport.reader();
+  const ref = { stream, group, injected: true as const };
+  await reader.ensureGroup(ref, '0');
+  const following = await bench.start(...everything);
+  await following.waitFor(/waits: no runner of directory was heard of lately/);
+
+  await bench.database.pool.query(
+    `insert into group_runners (consumer_group, runner, events, seen_at)
+     values ($1, 'a', '{}', now() + interval '1 hour')`,
+    [group],
+  );
+  const [entry] = await reader.read({ group, consumer: 'test', from: [ref], count: 1, blockMs: 10_000 });
+  const failure = {
+    attempts: 2,
+    final: false,
+    kind: 'error',
+    reason: 'error',
+    error: 'Error: no table',
+    stack: '',
+  };
+  const times = { history: [], firstDeliveredAt: 0, failedAt: Date.now(), dueAt: Date.now() + 600_000 };
+  await reader.recordFailures(
+    ref,
+    'test',
+    new Map([[entry?.id ?? '', { ...failure, kind: 'error', ...times, eventId }]]),
+  );
+  await following.waitFor(
+    new RegExp(`waits: user.renamed ${eventId} has failed 2 times, tried again at .*: Error: no table`),
+  );
+  await reader.acknowledge(ref, [{ id: entry?.id ?? '', eventId }]);
+
+  expect(await following.exited).toMatchObject({ code: 0 });
+});
+
 test('pauses, resumes and cancels, with who did it on record', async () => {
   await publish(3);
   const { output } = await bus(...everything, '--no-wait');

@@ -86,7 +86,8 @@ export function addReplay(program: Command, setStatus: SetStatus): void {
         const { ARCHIVE_URL } = env;
         const store = ARCHIVE_URL && openArchiveStore({ ...env, ARCHIVE_URL });
         try {
-          const history = { store, streams: connections.redis(env.REDIS_URL).observer() };
+          const observer = connections.redis(env.REDIS_URL).observer();
+          const history = { store, streams: observer };
           const plan = await planReplay(db, history, wish);
           if (options.dryRun === true) {
             print(previewText(plan, await previewReplay(history, plan)));
@@ -95,7 +96,7 @@ export function addReplay(program: Command, setStatus: SetStatus): void {
           const { operator, reason = null, rate = null } = options;
           const id = await requestReplay(db, plan, { operator, reason, rate });
           print(`Replay ${id} is asked for.`);
-          if (options.wait) await followReplay(db, id, setStatus);
+          if (options.wait) await followReplay({ bus: db, observer }, id, setStatus);
         } finally {
           await store?.close();
         }

@@ -19,7 +19,8 @@ export function addRetentionWindows(retention: Command): void {
     .description(
       'Shows the windows that publishers and runners have registered: an inbox must remember (INBOX_KEEP) for as long as an ' +
         'outbox keeps its log (OUTBOX_KEEP) and an event may wait (LONGEST_WAIT) together. Then, for the outbox ' +
-        'in DATABASE_URL and the inbox in INBOX_DATABASE_URL, the oldest partition, when it may go, and what holds it back.',
+        'in DATABASE_URL and the inbox in INBOX_DATABASE_URL, the oldest partition, when it may go, what holds it back, and ' +
+        'what to do about that.',
     )
     .addHelpText('after', '\nExample:\n  $ bus retention windows')
     .action(async ({ json }: { readonly json?: true }) => {
@@ -59,17 +60,32 @@ function describe({ outboxes, inboxes, outbox, inbox }: RetentionWindows): strin
   );
   return [
     rows.length === 0 ? 'No window is registered yet.' : windows,
-    facts([
-      ['outbox', partitionsOf(outbox)],
-      ['inbox', partitionsOf(inbox)],
-    ]),
+    facts([...partitionsOf('outbox', outbox), ...partitionsOf('inbox', inbox)]),
   ].join('\n\n');
 }
 
-function partitionsOf({ partitions, oldest, oldestAt, droppableAt, heldBackBy }: LogPartitions): string {
+function* partitionsOf(
+  log: string,
+  { partitions, oldest, oldestAt, droppableAt, isDue, heldBackBy, heldBackKind }: LogPartitions,
+): Iterable<readonly [name: string, value: string]> {
   const count = plural(partitions, 'partition');
-  if (oldest === null) return count;
   const from = droppableAt === null ? 'without a window' : `may go from ${droppableAt.toISOString()}`;
-  const held = heldBackBy === null ? '' : `; held back: ${heldBackBy}`;
-  return `${count}, the oldest is ${oldest}, ${age(oldestAt)} old, ${from}${held}`;
+  yield [log, oldest === null ? count : `${count}, the oldest is ${oldest}, ${age(oldestAt)} old, ${from}`];
+  if (heldBackBy !== null) yield ['', `${isDue ? 'held back' : 'would be held back now'}: ${heldBackBy}`];
+  if (isDue && heldBackKind !== null) yield ['', `to do: ${whatToDo(heldBackKind)}`];
+}
+
+/** As docs/pruning.md has it. */
+function whatToDo(kind: string): string {
+  const todo: Readonly<Record<string, string>> = {
+    unpublished: 'wait; if it lasts, `bus outbox status`',
+    parked: '`bus outbox parked` says why; mend that, then `bus outbox retry`',
+    unsettled: 'start the group that is named, or archive the stream',
+    unrecorded: '`bus reconcile`, then find out who wrote it',
+    young: 'wait; or, if an outbox is named, see with its DATABASE_URL what holds that back',
+    unknown:
+      'start the publisher or runner that is named; if it runs, see with its DATABASE_URL what holds its outbox back. An outbox that is given up for good has to be removed: docs/pruning.md',
+    'dead-letter': '`bus dlq` lists it; redrive or discard it',
+  };
+  return todo[kind] ?? 'see docs/pruning.md';
 }

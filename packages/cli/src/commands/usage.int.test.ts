@@ -3,6 +3,7 @@ import { createWorkbench, runBus } from '../testing.ts';
 
 const commands = [
   ['migrate'],
+  ['doctor'],
   ['streams'],
   ['groups'],
   ['pending'],

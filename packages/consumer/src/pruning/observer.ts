@@ -8,7 +8,8 @@ export function createInboxPruneObserver(logger: Logger): (report: InboxPruneRep
   const partitions = instruments.createGauge(metricNames.inboxPartitions);
   const oldestAge = instruments.createGauge(metricNames.inboxOldestPartitionAge, { unit: 's' });
   const blocked = instruments.createGauge(metricNames.inboxPruneBlocked);
-  const kinds = new Set<string>();
+  // Each is told from the first look on: what is absent, no alert asks for.
+  const kinds = new Set<string>(['unknown', 'young', 'dead-letter', 'lock']);
   let told = new Set<string>();
 
   return ({ dropped, kept, defaultRows, ...report }) => {

@@ -48,7 +48,7 @@ export async function findReach(parts: ReachParts, keepMs: number): Promise<Reac
   const waits = inboxes.filter(({ group }) => groups.includes(group)).map((window) => window.longestWaitMs);
   const nowMs = await clockOf(bus);
   let writtenSinceMs = nowMs - oldestBackupMs - Math.max(0, ...waits);
-  let reason = `a backup of Redis as old as OUTBOX_KEEP may hold what has waited for LONGEST_WAIT`;
+  let why = `a backup of Redis as old as OUTBOX_KEEP may hold what has waited for LONGEST_WAIT`;
   for (const group of groups) {
     const read = registered.find(({ name }) => name === group);
     if (read === undefined) return unknown(`group ${group} is not registered in the database of the bus`);
@@ -60,7 +60,7 @@ export async function findReach(parts: ReachParts, keepMs: number): Promise<Reac
         const oldestId = found.state === 'none' ? null : found.oldestId;
         if (oldestId === null || issuedAt(oldestId) >= writtenSinceMs) continue;
         writtenSinceMs = issuedAt(oldestId);
-        reason = `group ${group} has yet to settle entry ${oldestId} of ${stream}`;
+        why = `group ${group} has yet to settle entry ${oldestId} of ${stream}`;
       }
     }
   }
@@ -68,16 +68,19 @@ export async function findReach(parts: ReachParts, keepMs: number): Promise<Reac
   const floors = await loadOutboxFloors(bus, new Date(writtenSinceMs - clockToleranceMs));
   let settledBeforeMs = nowMs - keepMs;
   const positions = new Map<string, number>();
-  if (settledBeforeMs < writtenSinceMs) reason = 'INBOX_KEEP';
+  let reason = settledBeforeMs < writtenSinceMs ? 'that is how long INBOX_KEEP is' : why;
+  const since = new Date(writtenSinceMs).toISOString();
+  const entries = `entries written since ${since} may still come, because ${why}`;
   for (const [source, floor] of floors) {
-    const since = new Date(writtenSinceMs).toISOString();
     if (floor === undefined)
-      return unknown(`outbox ${source} had dropped nothing by ${since}, and ${reason}`);
+      return unknown(
+        `${entries}; by then outbox ${source} had dropped nothing, so any of its events may be among them`,
+      );
     positions.set(source, floor.position);
     const goneMs = floor.insertedAt.getTime() - clockToleranceMs;
     if (goneMs >= settledBeforeMs) continue;
     settledBeforeMs = goneMs;
-    reason = `outbox ${source} had events since ${floor.insertedAt.toISOString()} at ${since}, and ${reason}`;
+    reason = `${entries}; then outbox ${source} still had its events of ${floor.insertedAt.toISOString()} and later`;
   }
   return { groups, settledBefore: new Date(settledBeforeMs), positions, reason };
 }

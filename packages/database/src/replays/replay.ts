@@ -1,4 +1,4 @@
-import type { Kysely, Selectable } from 'kysely';
+import { type Kysely, type Selectable, sql } from 'kysely';
 import type { BusDatabase, ReplayStreamsTable, ReplaysTable } from '../schema.ts';
 
 /** What a replay is doing. From `paused` and `failed` it can go on, from `cancelled` and `done` it cannot. */
@@ -146,4 +146,24 @@ function toReplay(row: Selectable<ReplaysTable>, streams: readonly Selectable<Re
       isDone: stream.is_done,
     })),
   };
+}
+
+/** Replays of a group that somebody has to look after. */
+export interface GroupReplays {
+  readonly group: string;
+  /** Asked for or resumed, and not taken up yet. */
+  readonly queued: number;
+  /** Ended before they were through, and neither resumed nor cancelled. */
+  readonly failed: number;
+}
+
+/** Counts the replays of all registered groups that are queued or have failed; the histories of groups count with them. */
+export async function countReplays(db: Kysely<BusDatabase>): Promise<GroupReplays[]> {
+  const { rows } = await sql<GroupReplays>`
+    select g.name as "group", (count(*) filter (where r.state = 'queued'))::int as queued,
+      (count(*) filter (where r.state = 'failed'))::int as failed
+    from consumer_groups g
+    left join replays r on r.consumer_group = g.name and r.state in ('queued', 'failed')
+    group by g.name order by g.name`.execute(db);
+  return rows;
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import {
   type ContractIssue,
   ContractViolationError,
@@ -62,6 +63,16 @@ export function checkPayload(
   } catch (error) {
     if (!(error instanceof ContractViolationError)) throw error;
     throw new PayloadRefusedError(`${eventType} ${eventId}`, error.issues satisfies readonly ContractIssue[]);
+  }
+}
+
+/** Whether a payload, as {@link checkPayload} returned it, says nothing else than the letter's own. */
+export function isSamePayload({ fields }: LetterRecord, payload: string): boolean {
+  try {
+    return isDeepStrictEqual(JSON.parse(fields.payload ?? ''), JSON.parse(payload));
+  } catch {
+    // It may have died of being no JSON.
+    return false;
   }
 }
 

@@ -94,7 +94,7 @@ export interface PlacedBatch extends RecordedBatch {
   readonly previousId: string | null;
 }
 
-/** The batches that hold any of these positions, in no order. Reads through all that are recorded, once. */
+/** The batches that hold any of these positions, in no order. Reads those that span any between the first and the last. */
 export async function batchesHolding(pool: Pool, positions: readonly number[]): Promise<PlacedBatch[]> {
   const { rows } = await pool.query<BatchRow & { ranges: [string, string][]; previous_id: string | null }>(
     `select ${columns}, (
@@ -103,7 +103,8 @@ export async function batchesHolding(pool: Pool, positions: readonly number[]): 
         select p.last_id from outbox_batches p
         where p.stream = b.stream and p.number < b.number order by p.number desc limit 1
       ) as previous_id
-      from outbox_batches b where positions && $1::int8multirange`,
+      from outbox_batches b
+      where range_merge(positions) && range_merge($1::int8multirange) and positions && $1::int8multirange`,
     [toMultirange(toRanges(positions.toSorted((a, b) => a - b)))],
   );
   return rows.map((row) => ({
@@ -167,7 +168,7 @@ export async function batchOf(
 ): Promise<{ readonly number: number; readonly lastPosition: number } | undefined> {
   const { rows } = await pool.query<{ number: string; last_position: string }>(
     `select number::text, (upper(positions) - 1)::text as last_position from outbox_batches
-     where stream = $1 and positions @> $2::bigint
+     where stream = $1 and range_merge(positions) @> $2::bigint and positions @> $2::bigint
        and not exists (select from outbox_events where position = $2 and event_id::text <> $3)
      order by outbox_batches.number desc limit 1`,
     [stream, event.position, event.eventId],

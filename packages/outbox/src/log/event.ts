@@ -46,13 +46,13 @@ export interface EventBatch {
   readonly writtenAt: Date;
 }
 
-/** The recorded batch that holds a position, or `undefined` if there is none. It reads the records of all batches. */
+/** The recorded batch that holds a position, or `undefined` if there is none. */
 export async function readBatchOf(pool: Pool, position: number): Promise<EventBatch | undefined> {
   const { rows } = await pool.query<Omit<EventBatch, 'number'> & { number: string }>(
     `select b.stream, b.number::text, b.last_id as "entryUpTo", b.events, b.written_at as "writtenAt",
        (select last_id from outbox_batches before where before.stream = b.stream and before.number < b.number
         order by before.number desc limit 1) as "entryAfter"
-     from outbox_batches b where b.positions @> $1::bigint limit 1`,
+     from outbox_batches b where range_merge(b.positions) @> $1::bigint and b.positions @> $1::bigint limit 1`,
     [position],
   );
   const [row] = rows;

@@ -63,6 +63,7 @@ export { after, count, type Range, toMultirange, toRanges, without } from './ran
 export {
   countGone,
   type HeldBackAggregate,
+  isParked,
   type RetryProgress,
   readHeldBack,
   readRetryProgress,

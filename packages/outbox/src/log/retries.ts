@@ -59,6 +59,15 @@ export async function readHeldBack(pool: Pool, limit: number): Promise<HeldBackA
   }));
 }
 
+/** Whether this event, or any at all, is parked. */
+export async function isParked(pool: Pool, which: { readonly eventId: string } | 'all'): Promise<boolean> {
+  const { rowCount } = await pool.query(
+    'select from outbox_parked where $1::uuid is null or event_id = $1 limit 1',
+    [which === 'all' ? null : which.eventId],
+  );
+  return rowCount === 1;
+}
+
 /**
  * Asks the publisher to try parked events again, and wakes it: all of the aggregate that `eventId` belongs to, since
  * they only go in order, or all there are. Returns their positions; none if the event is not parked.

@@ -8,6 +8,7 @@ import { parseFailure } from './failure-records.ts';
 import { marksOf, TRIMMED } from './marks.ts';
 import { isStreamMissing } from './replies.ts';
 import type { RunScript } from './scripts.ts';
+import { readInfo } from './server-info.ts';
 
 type Info = readonly (string | number | null)[];
 type Pending = [id: string, consumer: string, idleMs: number, deliveries: number];
@@ -165,14 +166,7 @@ export function createRedisObserver(
     },
 
     async figures() {
-      const parts = ['memory', 'stats', 'replication'];
-      const texts = await commands.call((redis) => Promise.all(parts.map((part) => redis.info(part))));
-      const facts = new Map(
-        texts
-          .join('\n')
-          .matchAll(/^([\w-]+):(.*?)\r?$/gm)
-          .map(([, name = '', value = '']) => [name, value]),
-      );
+      const facts = await commands.call((redis) => readInfo(redis, ['memory', 'stats', 'replication']));
       const number = (name: string) => Number(facts.get(name) ?? 0);
       const replicas = [...facts]
         .filter(([name]) => /^slave\d+$/.test(name))

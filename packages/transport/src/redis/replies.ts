@@ -53,6 +53,13 @@ export function isDemoted(error: Error): boolean {
   return codeOf(error.message) === 'READONLY';
 }
 
+/** The user may not send this command, or not with this key. */
+export function isForbidden(error: unknown): boolean {
+  return (
+    error instanceof ServerRefusedError && isReply(error.cause) && codeOf(error.cause.message) === 'NOPERM'
+  );
+}
+
 /** XGROUP CREATE: the group is there already. */
 export function isGroupThere(error: unknown): boolean {
   return (
