@@ -8,10 +8,11 @@ import { fillOutbox } from './fill/outbox.ts';
 import { fillStream } from './fill/stream.ts';
 import { until, withProgram } from './harness/measure.ts';
 import { peakMemory, peakMemoryFigure } from './harness/memory.ts';
+import { countOr } from './harness/parameters.ts';
 import type { Goal, Question, Run, Stage, Variant } from './harness/question.ts';
 
 // A backlog that is five times as long takes five times as long, and no more memory: see the bounds.
-const backlog = Number(process.env.BENCH_BACKLOG ?? 1_000_000);
+const backlog = countOr('BENCH_BACKLOG', 1_000_000);
 /** Of them a runner handles so many: it holds no more afterwards than before. */
 const handledOfBacklog = 100_000;
 const largeEvents = 2_000;
@@ -27,8 +28,11 @@ const templates = {
 const entryOf = (service: string) => join(import.meta.dirname, '..', 'services', service, 'src', 'main.ts');
 
 const [KiB, MiB] = [1024, 1024 ** 2];
-/** Node.js, a service's modules from their sources, and what V8 leaves uncollected of a small heap. */
-const processMiB = 256;
+/**
+ * Node.js with the modules of a service from their sources; V8's young generation, which grows to 128 MiB wherever much is
+ * allocated, however little of it lives; and an old space that doubles before it is collected.
+ */
+const processMiB = 160 + 128 + 40;
 /** What is held is there as text, in the buffer that it came in or leaves by, and once more until it is collected. */
 const copies = 3;
 const bound = (held: number) => Math.ceil(processMiB + (copies * held) / MiB);
@@ -117,7 +121,7 @@ async function peakOf({ service, env, events, isDone }: Load): Promise<Run> {
 async function runIdlePublisher(stage: Stage): Promise<Run> {
   const url = await stage.database(templates.empty);
   const env = { DATABASE_URL: url, REDIS_URL: stage.redis.url, OUTBOX_SOURCE: 'bench' };
-  const isDone = async (running: ServiceProcess) => /"msg":"leading"/.test(running.output());
+  const isDone = async (running: ServiceProcess) => /"msg":"leading/.test(running.output());
   return peakOf({ service: 'outbox-publisher', env, events: 0, isDone });
 }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createTemporaryFolder } from '@event-bus/testkit';
+import type { Redis } from 'ioredis';
 import { createTemplate } from './fill/database.ts';
 import { createEffects } from './fill/effects.ts';
 import { entryOf, stream } from './fill/events.ts';
@@ -52,7 +53,7 @@ async function handleFirst(stage: Stage): Promise<Run> {
   return withProgram(program, (running) =>
     withClient(program.env.DATABASE_URL, async (client) => {
       await running.waitFor(/"msg":"started"/);
-      await until(async () => (await groupsOf(stage)) === 1, running, 5);
+      await until(() => hasGroup(redis), running, 5);
       const { rows: before } = await client.query<{ ms: number }>(
         'select extract(epoch from clock_timestamp())::float8 * 1000 as ms',
       );
@@ -70,9 +71,10 @@ async function handleFirst(stage: Stage): Promise<Run> {
   );
 }
 
-async function groupsOf(stage: Stage): Promise<number> {
-  const redis = stage.redis.client();
-  return ((await redis.exists(stream)) && ((await redis.xinfo('GROUPS', stream)) as unknown[]).length) || 0;
+/** Whether the runner has made its group on the stream: from then on it reads. */
+async function hasGroup(redis: Redis): Promise<boolean> {
+  if ((await redis.exists(stream)) === 0) return false;
+  return ((await redis.xinfo('GROUPS', stream)) as unknown[]).length > 0;
 }
 
 async function programOf(stage: Stage, service: string, variables: Readonly<Record<string, string>>) {

@@ -1,4 +1,6 @@
 import { join } from 'node:path';
+import type { Redis } from 'ioredis';
+import type pg from 'pg';
 import { createTemplate, queryNumber } from './fill/database.ts';
 import { stream } from './fill/events.ts';
 import { fillOutbox } from './fill/outbox.ts';
@@ -28,32 +30,37 @@ export const storage: Question = {
   ],
 };
 
-// What the producer gave, and the ID. Where it came from, its position and its time are the bus's.
-const dataBytes = `
-  select sum(36 + octet_length(aggregate_type) + octet_length(aggregate_id) + octet_length(event_type) + octet_length(tenant_id)
-    + octet_length(actor_id) + octet_length(payload::text)) from outbox_events`;
-const outboxBytes = `
-  select sum(pg_relation_size(relid)) from pg_partition_tree('outbox_events') where isleaf`;
-const published = `select position from outbox_cursor`;
+const readSizes = `
+  select
+    (select sum(pg_relation_size(relid)) from pg_partition_tree('outbox_events') where isleaf)::float8 as outbox,
+    pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 as wal`;
 
-/** The rows are inserted here, not copied, so that their pages are as a producer has just left them. */
+interface Sizes {
+  readonly outbox: number;
+  readonly wal: number;
+}
+
+/** All events come in one transaction: what is written after its commit, publishing has caused. */
 async function publishAll(stage: Stage, nodeBytes?: number): Promise<Run> {
   const count = stage.count(events);
   const url = await stage.database(template);
   const redis = stage.redis.client();
   if (nodeBytes !== undefined) await redis.config('SET', 'stream-node-max-bytes', nodeBytes);
-  await withClient(url, (client) => client.query(fillOutbox(count)));
-  const [data, outboxBefore, walBefore] = [
-    await queryNumber(url, dataBytes),
-    await queryNumber(url, outboxBytes),
-    await queryWal(url),
-  ];
   const env = { DATABASE_URL: url, REDIS_URL: stage.redis.url, OUTBOX_SOURCE: 'bench' };
-  const walAfter = await withProgram({ entry: service, env }, async (running) => {
-    await until(async () => (await queryNumber(url, published)) === count, running, 20);
-    return queryWal(url);
+  const [before, after] = await withProgram({ entry: service, env }, async (running) => {
+    await running.waitFor(/"msg":"leading/);
+    return withClient(url, async (client) => {
+      await client.query('begin');
+      await client.query(fillOutbox(count));
+      const inserted = await sizesOf(client);
+      await client.query('commit');
+      const position = 'select position from outbox_cursor';
+      await until(async () => (await queryNumber(url, position)) === count, running, 20);
+      return [inserted, await sizesOf(client)];
+    });
   });
   assertCount('entries in the stream', await redis.xlen(stream), count);
+  const data = await dataBytes(redis);
   const inRedis = Number(await redis.memory('USAGE', stream, 'SAMPLES', 0));
   const perEvent = (name: string, bytes: number) => ({ name, unit: 'bytes/event', value: bytes / count });
   return {
@@ -62,12 +69,26 @@ async function publishAll(stage: Stage, nodeBytes?: number): Promise<Run> {
       perEvent('Redis', inRedis),
       { name: 'of its data', unit: '', value: inRedis / data },
       perEvent('data', data),
-      perEvent('WAL', walAfter - walBefore),
-      perEvent('outbox growth', (await queryNumber(url, outboxBytes)) - outboxBefore),
+      perEvent('WAL', after.wal - before.wal),
+      perEvent('outbox growth', after.outbox - before.outbox),
     ],
   };
 }
 
-function queryWal(url: string): Promise<number> {
-  return queryNumber(url, `select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')`);
+async function sizesOf(client: pg.Client): Promise<Sizes> {
+  const { rows } = await client.query<Sizes>(readSizes);
+  return rows[0] ?? { outbox: 0, wal: 0 };
+}
+
+/** The values of all entries, without the names of their fields. */
+async function dataBytes(redis: Redis): Promise<number> {
+  let bytes = 0;
+  for (let from = '-'; ; ) {
+    const page = await redis.xrange(stream, from, '+', 'COUNT', 5_000);
+    const values = page.flatMap(([, fields]) => fields.filter((_, index) => index % 2 === 1));
+    bytes += values.reduce((sum, value) => sum + Buffer.byteLength(value), 0);
+    const end = page.at(-1);
+    if (end === undefined) return bytes;
+    from = `(${end[0]}`;
+  }
 }
