@@ -31,13 +31,13 @@ export const growth: Question = {
     { name: 'nothing before', run: (stage) => drain(stage, 0) },
     ...histories.map((past) => ({ name: published(past), run: (stage: Stage) => drain(stage, past) })),
     { name: 'nothing before, under an old snapshot', run: drainUnderOldSnapshot },
-    { name: 'keeps them', run: (stage) => prune(stage, '3650d', pruning.past) },
-    { name: 'drops them meanwhile', run: (stage) => prune(stage, '7d', 0) },
+    { name: '20 days kept', run: (stage) => prune(stage, '3650d', pruning.past) },
+    { name: '20 days dropped meanwhile', run: (stage) => prune(stage, '7d', 0) },
   ],
   goals: [
     ...histories.map((past) => ({ variant: published(past), over: 'nothing before', atLeast: 0.9 })),
     { variant: 'nothing before, under an old snapshot', over: 'nothing before', atLeast: 0.9 },
-    { variant: 'drops them meanwhile', over: 'keeps them', atLeast: 0.9 },
+    { variant: '20 days dropped meanwhile', over: '20 days kept', atLeast: 0.9 },
   ],
 };
 

@@ -17,7 +17,7 @@ export interface Chart {
 
 const width = 720;
 const height = 400;
-const plot = { left: 70, right: 700, top: 40, bottom: 345 };
+const plot = { left: 76, right: 676, top: 40, bottom: 345 };
 const legendLineHeight = 18;
 // Told apart also by those who see no red or green, on white.
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#56b4e9', '#e69f00'];

@@ -98,7 +98,7 @@ test('a chart has its lines, labels and names, and no markup from them', () => {
   });
 
   expect(svg).toContain('a &lt; b &amp; c');
-  expect(svg).toContain('<polyline points="70,345 700,40"');
+  expect(svg).toContain('<polyline points="76,345 676,40"');
   expect(svg).toContain('>one</text>');
 });
 
