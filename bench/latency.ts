@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { eventually } from '@event-bus/testkit';
-import { createTemplate } from './fill/database.ts';
+import { createTemplate, queryNumber } from './fill/database.ts';
 import { createEffects } from './fill/effects.ts';
 import type { Figure } from './harness/figure.ts';
 import { assertCount, RunInvalidError, withProgram } from './harness/measure.ts';
@@ -10,6 +10,8 @@ import { withClient } from './harness/with-client.ts';
 const template = 'bench_latency';
 const seconds = 10;
 const warmUpEvents = 3_000;
+const warmUpRate = 1_000;
+const patienceMs = 180_000;
 const producer = join(import.meta.dirname, 'steady-producer.ts');
 const services = join(import.meta.dirname, '..', 'services');
 const woken = (rate: number) => `${rate} events/s`;
@@ -65,32 +67,37 @@ async function runBus(stage: Stage, rate: number, variables: Variables = {}): Pr
     entry: join(services, 'consumer-runner', 'src', 'main.ts'),
     env: { ...servers, CONSUMERS: import.meta.dirname, BENCH_TRANSACTION: 'event' },
   };
-  const load = { RATE: String(rate), EVENTS: String(counted), WARM_UP: String(warmUp) };
-  const inserting = {
-    entry: producer,
-    env: { DATABASE_URL: url, ...load, ...variables.producer },
+  const produce = async (events: number, eventsPerSecond: number): Promise<Figure[]> => {
+    const load = { EVENTS: String(events), RATE: String(eventsPerSecond) };
+    const program = { entry: producer, env: { DATABASE_URL: url, ...load, ...variables.producer } };
+    return withProgram(program, async (running) => {
+      await running.waitFor(/^end$/m, { timeoutMs: patienceMs });
+      return producerFigures(running.output());
+    });
   };
-  return withProgram(publisher, (published) =>
-    withProgram(runner, async (handled) => {
-      await Promise.all([published, handled].map((service) => service.waitFor(/"msg":"started"/)));
-      const inserted = await withProgram(inserting, async (program) => {
-        await program.waitFor(/^end$/m, { timeoutMs: 120_000 });
-        return producerFigures(program.output());
-      });
+  return withProgram(publisher, (publishing) =>
+    withProgram(runner, async (handling) => {
+      await Promise.all([publishing, handling].map((service) => service.waitFor(/"msg":"started"/)));
+      await produce(warmUp, warmUpRate);
+      await allHandled(url, warmUp);
+      const inserted = await produce(counted, rate);
+      await allHandled(url, warmUp + counted);
       return { events: counted, figures: [...(await readLatency(url, warmUp, counted)), ...inserted] };
     }),
   );
 }
 
+async function allHandled(url: string, events: number): Promise<void> {
+  await eventually(async () => (await queryNumber(url, 'select count(*) from effects')) === events, {
+    timeoutMs: patienceMs,
+    intervalMs: 200,
+    message: `${events} events to be handled`,
+  });
+}
+
 /** When what committed, PostgreSQL itself knows: by one clock at both ends, and without anything in between. */
 async function readLatency(url: string, warmUp: number, counted: number): Promise<Figure[]> {
   return withClient(url, async (client) => {
-    await eventually(
-      async () =>
-        (await client.query<{ n: number }>('select count(*)::int n from effects')).rows[0]?.n ===
-        warmUp + counted,
-      { timeoutMs: 120_000, intervalMs: 100, message: 'all events to be handled' },
-    );
     const { rows } = await client.query<{ events: number; percentiles: number[]; longest: number }>(
       `select count(*)::int as events, max(ms) as longest,
          percentile_cont(array[0.5, 0.95, 0.99]) within group (order by ms) as percentiles
