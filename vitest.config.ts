@@ -5,7 +5,7 @@ const integration = [
   'services/*/src/**/*.int.test.ts',
   'tests/**/*.test.ts',
 ];
-const unit = ['packages/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts', 'scripts/**/*.test.ts'];
+const unit = ['packages/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts', '{bench,scripts}/**/*.test.ts'];
 // Those that only read files of the repository.
 const readers = ['dependency-rules', 'compose', 'docs-links', 'env-example', 'runbooks'].map(
   (name) => `tests/${name}.test.ts`,

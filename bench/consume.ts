@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
 import { createTemplate, queryNumber } from './fill/database.ts';
+import { createEffects } from './fill/effects.ts';
 import { stream } from './fill/events.ts';
 import { fillStream } from './fill/stream.ts';
 import { assertCount, measureProgram, measureService } from './harness/measure.ts';
@@ -11,14 +12,6 @@ const template = 'bench_consume';
 // A program takes some seconds to be compiled where it is hot: no run is shorter.
 const counts = { oneByOne: 10_000, event: 60_000, batch: 100_000 };
 const service = join(import.meta.dirname, '..', 'services', 'consumer-runner', 'src', 'main.ts');
-
-const createEffects = `
-  create table effects (
-    id bigint generated always as identity primary key,
-    event_id uuid not null,
-    aggregate_id text not null,
-    note text not null
-  )`;
 
 /** How fast a pre-filled stream is handled, with an inbox row and one insert per event. */
 export const consume: Question = {

@@ -9,12 +9,14 @@ export const stream = `events:${topic}`;
 /** How many different aggregates the events belong to. */
 export const aggregates = 1_000;
 
-// Makes payloads of about 290 bytes.
-const filling = 'x'.repeat(220);
+/** Of what fills up a payload: makes payloads of about 290 bytes. */
+export const fillingBytes = 220;
+
+const filling = 'x'.repeat(fillingBytes);
 
 /** The payload of the event with this number, as JSON text. */
-export function payloadOf(number: number): string {
-  return JSON.stringify({ email: `user-${number}@bench.example`, name: `somebody ${number} ${filling}` });
+export function payloadOf(number: number, filled = filling): string {
+  return JSON.stringify({ email: `user-${number}@bench.example`, name: `somebody ${number} ${filled}` });
 }
 
 /** Which aggregate an event belongs to. */
@@ -23,7 +25,7 @@ export function aggregateOf(number: number): string {
 }
 
 /** An event as a flat list of the fields and values of a stream entry, as XADD takes it. */
-export function entryOf(number: number): string[] {
+export function entryOf(number: number, payload = payloadOf(number)): string[] {
   const fields = {
     event_id: randomUUID(),
     source: 'bench',
@@ -35,7 +37,7 @@ export function entryOf(number: number): string[] {
     tenant_id: `tenant-${number % 20}`,
     actor_id: 'bench',
     occurred_at: '2026-01-01T10:00:00.123456Z',
-    payload: payloadOf(number),
+    payload,
     traceparent: '',
     tracestate: '',
     correlation_id: '',

@@ -23,8 +23,8 @@ export function fillHistory(days: number, eventsPerDay: number): string[] {
        end loop;
      end $$`,
     'set session_replication_role = replica',
-    `insert into outbox_events (position, aggregate_type, aggregate_id, event_type, tenant_id, actor_id, payload, inserted_at, slot)
-     select n, 'past', 'past-' || n % 1000, 'past.happened', 'tenant', 'bench', json_build_object('text', repeat('x', 250)),
+    `insert into outbox_events (position, event_id, aggregate_type, aggregate_id, event_type, tenant_id, actor_id, payload, inserted_at, slot)
+     select n, case when n = ${all} then '${pastMark.eventId}'::uuid else gen_random_uuid() end, 'past', 'past-' || n % 1000, 'past.happened', 'tenant', 'bench', json_build_object('text', repeat('x', 250)),
        (${day(`(n - 1) / ${eventsPerDay}`)})::timestamptz + interval '12 hours', 0
      from generate_series(1, ${all}) n`,
     `insert into outbox_batches (stream, number, positions, events, last_id, last_event_id, written_at)

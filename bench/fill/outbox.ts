@@ -1,14 +1,14 @@
-import { aggregates, topic } from './events.ts';
+import { aggregates, fillingBytes, topic } from './events.ts';
 
 // As in `payloadOf`, made by the server.
-const payload = `json_build_object(
-  'email', 'user-' || n || '@bench.example', 'name', 'somebody ' || n || ' ' || repeat('x', 220))`;
+const payload = (filling: number) => `json_build_object(
+  'email', 'user-' || n || '@bench.example', 'name', 'somebody ' || n || ' ' || repeat('x', ${filling}))`;
 
 /** Inserts events into the outbox as a producer in plain SQL would. */
-export function fillOutbox(count: number): string {
+export function fillOutbox(count: number, filling = fillingBytes): string {
   return `
     insert into outbox_events (aggregate_type, aggregate_id, event_type, event_version, tenant_id, actor_id, payload)
-    select '${topic}', 'user-' || n % ${aggregates}, 'user.created', 2, 'tenant-' || n % 20, 'bench', ${payload}
+    select '${topic}', 'user-' || n % ${aggregates}, 'user.created', 2, 'tenant-' || n % 20, 'bench', ${payload(filling)}
     from generate_series(1, ${count}) n`;
 }
 
@@ -34,6 +34,6 @@ export const createStatusOutbox = `
 export function fillStatusOutbox(count: number): string {
   return `
     insert into status_outbox (aggregate_type, aggregate_id, event_type, event_version, tenant_id, actor_id, payload)
-    select '${topic}', 'user-' || n % ${aggregates}, 'user.created', 2, 'tenant-' || n % 20, 'bench', ${payload}
+    select '${topic}', 'user-' || n % ${aggregates}, 'user.created', 2, 'tenant-' || n % 20, 'bench', ${payload(fillingBytes)}
     from generate_series(1, ${count}) n`;
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import type { CpuTime } from './question.ts';
+import type { Figure } from './figure.ts';
 
 /** The processes whose CPU time is counted; that of PostgreSQL with its children, those that have ended too. */
 export interface Processes {
@@ -8,6 +8,9 @@ export interface Processes {
   readonly postgres: number;
   readonly redis: number;
 }
+
+/** CPU time in microseconds; `undefined` where the system does not tell. */
+export type CpuTime = Readonly<Record<keyof Processes, number>> | undefined;
 
 const isKnown = existsSync('/proc/self/stat');
 const microsecondsPerTick = isKnown
@@ -47,7 +50,7 @@ function timeOfFamily(pid: number): number {
 }
 
 /** The CPU time that processes have used so far, in steps of about 10 ms; `undefined` on systems without /proc. */
-export function readCpuTime({ program, postgres, redis }: Processes): CpuTime | undefined {
+export function readCpuTime({ program, postgres, redis }: Processes): CpuTime {
   if (!isKnown) return undefined;
   return {
     program: (timesOf(program)?.own ?? 0) * microsecondsPerTick,
@@ -56,12 +59,12 @@ export function readCpuTime({ program, postgres, redis }: Processes): CpuTime | 
   };
 }
 
-/** What was used between two readings. */
-export function cpuTimeBetween(before: CpuTime | undefined, after: CpuTime | undefined): CpuTime | undefined {
-  if (before === undefined || after === undefined) return undefined;
-  return {
-    program: after.program - before.program,
-    postgres: after.postgres - before.postgres,
-    redis: after.redis - before.redis,
-  };
+/** What was used between two readings, per event. */
+export function cpuFigures(before: CpuTime, after: CpuTime, events: number): Figure[] {
+  if (before === undefined || after === undefined) return [];
+  return (['program', 'postgres', 'redis'] as const).map((process) => ({
+    name: `CPU ${process}`,
+    unit: 'us/event',
+    value: (after[process] - before[process]) / events,
+  }));
 }

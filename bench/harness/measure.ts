@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ServiceProcess, spawnService } from '@event-bus/testkit';
-import { cpuTimeBetween, type Processes, readCpuTime } from './cpu.ts';
+import { courseOf, type Sample } from './course.ts';
+import { cpuFigures, type Processes, readCpuTime } from './cpu.ts';
+import { rateFigure } from './figure.ts';
 import type { Run, Stage } from './question.ts';
 
-const patienceMs = 180_000;
+const patienceMs = 600_000;
 
 /** A run that was not what it should be: its figures mean nothing. */
 export class RunInvalidError extends Error {
@@ -15,8 +17,11 @@ export function assertCount(what: string, found: number, expected: number): void
   if (found !== expected) throw new RunInvalidError(`${what}: ${found} instead of ${expected}`);
 }
 
-/** Waits for a condition that is looked at every few milliseconds, as long as the program runs. */
-async function until(
+/**
+ * Waits for a condition that is looked at every few milliseconds, as long as the program runs.
+ * @throws RunInvalidError the program has ended, or the condition did not come true.
+ */
+export async function until(
   condition: () => Promise<boolean>,
   program: ServiceProcess,
   everyMs: number,
@@ -40,34 +45,44 @@ function processesOf(stage: Stage, program: ServiceProcess): Processes {
   return { program: program.pid, postgres: stage.postgres.pid, redis: stage.redis.pid };
 }
 
-interface Program {
+/** A program to run, and what it is told. */
+export interface Program {
   readonly entry: string;
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Measures a program that prints `begin` and `end` around what is to be measured, and ends. */
-export async function measureProgram(
-  stage: Stage,
-  program: Program & { readonly events: number },
-): Promise<Run> {
-  const running = await spawnService({ entry: program.entry, env: program.env });
+/** Runs a program for the time of a call. */
+export async function withProgram<Result>(
+  program: Program,
+  use: (running: ServiceProcess) => Promise<Result>,
+): Promise<Result> {
+  const running = await spawnService(program);
   try {
+    return await use(running);
+  } finally {
+    await running.stop();
+  }
+}
+
+/** Measures a program that prints `begin` and `end` around what is to be measured, and ends. */
+export function measureProgram(stage: Stage, program: Program & { readonly events: number }): Promise<Run> {
+  const { events } = program;
+  return withProgram(program, async (running) => {
     const processes = processesOf(stage, running);
     await running.waitFor(/^begin$/m, { timeoutMs: patienceMs });
     const [before, startedAt] = [readCpuTime(processes), performance.now()];
     await running.waitFor(/^end$/m, { timeoutMs: patienceMs });
     const seconds = (performance.now() - startedAt) / 1000;
-    return { events: program.events, seconds, cpu: cpuTimeBetween(before, readCpuTime(processes)) };
-  } finally {
-    await running.stop();
-  }
+    const cpu = cpuFigures(before, readCpuTime(processes), events);
+    return { events, figures: [rateFigure(events, seconds), ...cpu] };
+  });
 }
 
 /**
  * Measures a service from outside: from when its progress is first seen, until all is done. What it had done when
  * it was first seen does not count, nor does its start.
  */
-export async function measureService(
+export function measureService(
   stage: Stage,
   service: Program & {
     readonly events: number;
@@ -75,21 +90,25 @@ export async function measureService(
     progress(): Promise<number>;
   },
 ): Promise<Run> {
-  const running = await spawnService({ entry: service.entry, env: service.env });
-  try {
+  return withProgram(service, async (running) => {
     const processes = processesOf(stage, running);
     let done = 0;
-    const look = async () => {
+    const hasReached = async (events: number) => {
       done = await service.progress();
-      return done > 0;
+      return done >= events;
     };
-    await until(look, running, 1);
+    await until(() => hasReached(Number.MIN_VALUE), running, 1);
     const [before, startedAt, doneBefore] = [readCpuTime(processes), performance.now(), done];
-    await until(async () => (await service.progress()) >= service.events, running, 5);
+    const samples: Sample[] = [[startedAt, done]];
+    const look = async () => {
+      const reached = await hasReached(service.events);
+      samples.push([performance.now(), done]);
+      return reached;
+    };
+    await until(look, running, 5);
     const seconds = (performance.now() - startedAt) / 1000;
-    const cpu = cpuTimeBetween(before, readCpuTime(processes));
-    return { events: service.events - Math.floor(doneBefore), seconds, cpu };
-  } finally {
-    await running.stop();
-  }
+    const events = service.events - Math.floor(doneBefore);
+    const cpu = cpuFigures(before, readCpuTime(processes), events);
+    return { events, figures: [rateFigure(events, seconds), ...cpu], course: courseOf(samples) };
+  });
 }

@@ -9,3 +9,8 @@ export function parameter(name: string): string {
 export function count(name: string): number {
   return Number.parseInt(parameter(name), 10);
 }
+
+/** A whole number that may be in the environment. */
+export function countOr(name: string, usual: number): number {
+  return process.env[name] === undefined ? usual : count(name);
+}

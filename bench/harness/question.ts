@@ -1,4 +1,5 @@
 import type { PostgresServer, RedisServer } from '@event-bus/testkit';
+import type { Figure } from './figure.ts';
 
 /** What a run is given: servers that nobody else uses meanwhile. */
 export interface Stage {
@@ -14,20 +15,17 @@ export interface Stage {
 /** What a question may do once, before its runs. */
 export type Preparation = Omit<Stage, 'redis' | 'database'>;
 
-/** CPU time in microseconds. */
-export interface CpuTime {
-  readonly program: number;
-  readonly postgres: number;
-  readonly redis: number;
-}
-
 /** One run of one variant; it was complete, or it would have failed. */
 export interface Run {
   readonly events: number;
-  readonly seconds: number;
-  /** In all; `undefined` where the system does not tell. */
-  readonly cpu: CpuTime | undefined;
+  /** What was measured. */
+  readonly figures: readonly Figure[];
+  /** Events per second in the course of the run. */
+  readonly course?: Course | undefined;
 }
+
+/** A rate in the course of time: seconds since the start, and events per second around then. */
+export type Course = readonly (readonly [seconds: number, eventsPerSecond: number])[];
 
 /** One way of doing what is measured. */
 export interface Variant {
@@ -35,14 +33,19 @@ export interface Variant {
   run(stage: Stage): Promise<Run>;
 }
 
-/** A ratio of two variants that must not fall below a number. */
-export interface Goal {
-  readonly variant: string;
-  readonly over: string;
-  readonly atLeast: number;
-}
+/** On which side of a number a figure has to stay. */
+export type Bound = { readonly atLeast: number } | { readonly atMost: number };
 
-/** A comparison of variants. The first one is what the others are compared with. */
+/** What a figure of a variant must reach. */
+export type Goal = Bound & {
+  readonly variant: string;
+  /** The name of the figure; without it, the first of the question. */
+  readonly figure?: string;
+  /** The variant to whose figure it is related; without it, the figure is judged as it is, in its unit. */
+  readonly over?: string;
+};
+
+/** A comparison of variants. Their first figure is compared with that of the first one. */
 export interface Question {
   readonly name: string;
   readonly title: string;

@@ -1,41 +1,36 @@
+import { formatValue } from './figure.ts';
+import { toVerdict } from './goals.ts';
 import type { Answer, VariantResult } from './rounds.ts';
+import { toMarkdown } from './table.ts';
 
-const rate = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
-const headings = [
-  'variant',
-  'events',
-  'events/s',
-  'min-max',
-  'ratio',
-  'CPU us/event: program',
-  'postgres',
-  'redis',
-];
-
-function toRow({ name, events, eventsPerSecond, ratio, cpuPerEvent }: VariantResult): string[] {
-  const { median, min, max } = eventsPerSecond;
-  const cpu = cpuPerEvent && [cpuPerEvent.program, cpuPerEvent.postgres, cpuPerEvent.redis];
-  return [
-    name,
-    rate.format(events),
-    rate.format(median),
-    `${rate.format(min)}-${rate.format(max)}`,
-    ratio.toFixed(2),
-    ...(cpu ?? []).map((time) => time.toFixed(1)),
-  ];
+/** The answer as a table, and what became of the goals. */
+export function toReport({ title, variants, goals }: Answer): string {
+  const judged = goals.map((goal) => `${goal.met ? 'met   ' : 'MISSED'} ${toVerdict(goal)}`);
+  return [title, '', tableOf(variants), '', ...judged].join('\n');
 }
 
-/** The answer as a table in Markdown, which also reads well in a terminal. */
-export function toTable({ title, variants, goals }: Answer): string {
-  const rows = [headings, ...variants.map(toRow)];
-  const widths = headings.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const toLine = (row: readonly string[]) =>
-    `| ${widths.map((width, column) => (column === 0 ? (row[column] ?? '').padEnd(width) : (row[column] ?? '').padStart(width))).join(' | ')} |`;
-  const [head = [], ...body] = rows;
-  const rule = `| ${widths.map((width, column) => (column === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)).join(' | ')} |`;
-  const judged = goals.map(
-    ({ variant, over, atLeast, reached, met }) =>
-      `${met ? 'met   ' : 'MISSED'} ${variant} is ${reached.toFixed(2)} times ${over}; the goal is ${atLeast}`,
-  );
-  return [title, '', toLine(head), rule, ...body.map(toLine), '', ...judged].join('\n');
+/** The median of every figure, and of the first also how far the rounds lie apart and how it compares. */
+export function tableOf(variants: readonly VariantResult[]): string {
+  const units = new Map(variants.flatMap(({ figures }) => figures.map(({ name, unit }) => [name, unit])));
+  const [first = '', ...others] = [...units.keys()];
+  const heading = (name: string) => [name, units.get(name)].filter(Boolean).join(', ');
+  const rows = variants.map(({ name, events, figures, ratio }) => {
+    const figure = (wanted: string) => figures.find((one) => one.name === wanted);
+    const median = (wanted: string) => show(figure(wanted)?.median);
+    const compared = figure(first);
+    const range = compared === undefined ? '' : `${formatValue(compared.min)}-${formatValue(compared.max)}`;
+    return [
+      name,
+      events === 0 ? '' : formatValue(events),
+      median(first),
+      range,
+      compared === undefined ? '' : show(ratio),
+      ...others.map(median),
+    ];
+  });
+  return toMarkdown(['variant', 'events', heading(first), 'min-max', 'ratio', ...others.map(heading)], rows);
+}
+
+function show(value: number | undefined): string {
+  return value === undefined ? '' : formatValue(value);
 }

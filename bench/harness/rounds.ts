@@ -1,4 +1,6 @@
-import type { Goal, Question, Run, Stage, Variant } from './question.ts';
+import { type FigureSummary, middleOf, summarise } from './figure.ts';
+import { type GoalResult, judge } from './goals.ts';
+import type { Course, Question, Run, Stage, Variant } from './question.ts';
 import { startDurableRedis } from './servers.ts';
 import { withClient } from './with-client.ts';
 
@@ -6,19 +8,11 @@ import { withClient } from './with-client.ts';
 export interface VariantResult {
   readonly name: string;
   readonly events: number;
-  readonly eventsPerSecond: { readonly median: number; readonly min: number; readonly max: number };
-  /** Median of median over the first variant's. */
-  readonly ratio: number;
-  /** CPU time per event in microseconds, of the median run. */
-  readonly cpuPerEvent:
-    | { readonly program: number; readonly postgres: number; readonly redis: number }
-    | undefined;
-}
-
-/** A goal and what became of it. */
-export interface GoalResult extends Goal {
-  readonly reached: number;
-  readonly met: boolean;
+  readonly figures: readonly FigureSummary[];
+  /** Median of the first figure over the first variant's; `undefined` if that one was not measured by it. */
+  readonly ratio: number | undefined;
+  /** That of the median run. */
+  readonly course?: Course | undefined;
 }
 
 /** The answer to a question. */
@@ -34,7 +28,7 @@ interface RoundOptions {
   readonly stage: Omit<Stage, 'redis' | 'database'>;
   readonly rounds: number;
   /** Told after each run. */
-  readonly onRun: (variant: string, eventsPerSecond: number) => void;
+  readonly onRun: (variant: string, run: Run) => void;
 }
 
 /** Runs every variant once per round, every second round in reverse order, and compares the medians. */
@@ -46,24 +40,16 @@ export async function answer(question: Question, options: RoundOptions): Promise
     for (const variant of order) {
       const run = await runOnce(variant, options.stage);
       runs.get(variant.name)?.push(run);
-      options.onRun(variant.name, rateOf(run));
+      options.onRun(variant.name, run);
     }
   }
-  const medians = new Map([...runs].map(([name, all]) => [name, median(all)]));
-  const ratio = (variant: string, over: string) => rateOf(medians.get(variant)) / rateOf(medians.get(over));
+  const variants = toResults(runs);
   return {
     question: question.name,
     title: question.title,
     rounds: options.rounds,
-    variants: question.variants.map(({ name }) => ({
-      name,
-      ...summary(runs.get(name) ?? []),
-      ratio: ratio(name, question.variants[0].name),
-    })),
-    goals: question.goals.map((goal) => {
-      const reached = ratio(goal.variant, goal.over);
-      return { ...goal, reached, met: reached >= goal.atLeast };
-    }),
+    variants,
+    goals: question.goals.map((goal) => judge(goal, variants)),
   };
 }
 
@@ -85,25 +71,23 @@ async function runOnce(variant: Variant, stage: RoundOptions['stage']): Promise<
   }
 }
 
-function rateOf(run: Run | undefined): number {
-  return run === undefined ? 0 : run.events / run.seconds;
+function toResults(runs: ReadonlyMap<string, readonly Run[]>): VariantResult[] {
+  let base: FigureSummary | undefined;
+  return [...runs].map(([name, all]) => {
+    const figures = summarise(all.map((run) => run.figures));
+    const [first] = figures;
+    base ??= first;
+    const middle = middleOf(all.toSorted((a, b) => firstValue(a) - firstValue(b)));
+    return {
+      name,
+      events: middle?.events ?? 0,
+      figures,
+      ratio: first?.name === base?.name ? (first?.median ?? 0) / (base?.median ?? 0) : undefined,
+      course: middle?.course,
+    };
+  });
 }
 
-function median(runs: readonly Run[]): Run | undefined {
-  return runs.toSorted((a, b) => rateOf(a) - rateOf(b))[Math.floor((runs.length - 1) / 2)];
-}
-
-function summary(runs: readonly Run[]): Pick<VariantResult, 'events' | 'eventsPerSecond' | 'cpuPerEvent'> {
-  const middle = median(runs);
-  const rates = runs.map(rateOf);
-  const { events = 0, cpu } = middle ?? {};
-  return {
-    events,
-    eventsPerSecond: { median: rateOf(middle), min: Math.min(...rates), max: Math.max(...rates) },
-    cpuPerEvent: cpu && {
-      program: cpu.program / events,
-      postgres: cpu.postgres / events,
-      redis: cpu.redis / events,
-    },
-  };
+function firstValue(run: Run): number {
+  return run.figures[0]?.value ?? 0;
 }

@@ -7,11 +7,13 @@ import {
   startRedis,
 } from '@event-bus/testkit';
 
-// Durable, as in production. The rest only keeps checkpoints out of runs of some seconds.
+// Durable, as in production. Latency is read from the times of commits, which cost a few bytes each. The rest only keeps
+// checkpoints out of runs of some seconds.
 const postgresSettings = {
   fsync: 'on',
   synchronous_commit: 'on',
   full_page_writes: 'on',
+  track_commit_timestamp: 'on',
   shared_buffers: '256MB',
   max_wal_size: '4GB',
   checkpoint_timeout: '30min',
