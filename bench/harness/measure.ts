@@ -36,8 +36,8 @@ async function until(
   }
 }
 
-function processesOf(stage: Stage, program: ServiceProcess): Processes {
-  return { program: program.pid, postgres: stage.postgres.pid, redis: stage.redis.pid };
+function processesOf(stage: Stage, program: ServiceProcess, broker = stage.redis.pid): Processes {
+  return { program: program.pid, postgres: stage.postgres.pid, redis: broker };
 }
 
 interface Program {
@@ -45,14 +45,28 @@ interface Program {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** Runs a program to its end. */
+export async function runProgram({ entry, env }: Program): Promise<void> {
+  const running = await spawnService({ entry, env });
+  const { code, signal } = await running.exited;
+  if (code === 0) return;
+  throw new RunInvalidError(
+    `${running.name} ended (${signal ?? `status ${code}`}). It printed:\n${running.output().slice(-4_000)}`,
+  );
+}
+
 /** Measures a program that prints `begin` and `end` around what is to be measured, and ends. */
 export async function measureProgram(
   stage: Stage,
-  program: Program & { readonly events: number },
+  program: Program & {
+    readonly events: number;
+    /** The process that events come from, if not Redis: its CPU time stands in the place of Redis'. */
+    readonly broker?: number;
+  },
 ): Promise<Run> {
   const running = await spawnService({ entry: program.entry, env: program.env });
   try {
-    const processes = processesOf(stage, running);
+    const processes = processesOf(stage, running, program.broker);
     await running.waitFor(/^begin$/m, { timeoutMs: patienceMs });
     const [before, startedAt] = [readCpuTime(processes), performance.now()];
     await running.waitFor(/^end$/m, { timeoutMs: patienceMs });

@@ -9,7 +9,7 @@ const headings = [
   'ratio',
   'CPU us/event: program',
   'postgres',
-  'redis',
+  'redis or broker',
 ];
 
 function toRow({ name, events, eventsPerSecond, ratio, cpuPerEvent }: VariantResult): string[] {
@@ -26,7 +26,7 @@ function toRow({ name, events, eventsPerSecond, ratio, cpuPerEvent }: VariantRes
 }
 
 /** The answer as a table in Markdown, which also reads well in a terminal. */
-export function toTable({ title, variants, goals }: Answer): string {
+export function toTable({ title, variants, software, leftOut, goals }: Answer): string {
   const rows = [headings, ...variants.map(toRow)];
   const widths = headings.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const toLine = (row: readonly string[]) =>
@@ -37,5 +37,8 @@ export function toTable({ title, variants, goals }: Answer): string {
     ({ variant, over, atLeast, reached, met }) =>
       `${met ? 'met   ' : 'MISSED'} ${variant} is ${reached.toFixed(2)} times ${over}; the goal is ${atLeast}`,
   );
-  return [title, '', toLine(head), rule, ...body.map(toLine), '', ...judged].join('\n');
+  const compared = software.length === 0 ? [] : [`Compared with ${software.join(', ')}`];
+  const missing = leftOut.map(({ variant, why }) => `Left out: ${variant}. ${why.split('\n', 1)[0] ?? ''}`);
+  const notes = [...compared, ...missing, ...judged];
+  return [title, '', toLine(head), rule, ...body.map(toLine), '', ...notes].join('\n');
 }
