@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { append } from './append.ts';
 import { consume } from './consume.ts';
+import { deliver } from './deliver.ts';
 import { growth } from './growth.ts';
 import { describeMachine, loadAverage, type Machine } from './harness/machine.ts';
 import type { Question } from './harness/question.ts';
@@ -12,7 +13,7 @@ import { type Answer, answer } from './harness/rounds.ts';
 import { startDurablePostgres } from './harness/servers.ts';
 import { publish } from './publish.ts';
 
-const questions: readonly Question[] = [publish, consume, append, growth];
+const questions: readonly Question[] = [publish, consume, deliver, append, growth];
 const quickShare = 0.05;
 const usage = `usage: npm run bench -- [${questions.map(({ name }) => name).join(' | ')}]... [--quick] [--no-goals]`;
 

@@ -25,7 +25,7 @@ export function aggregateOf(number: number): string {
 /** An event as the fields and values of a stream entry. */
 function fieldsOf(number: number) {
   return {
-    event_id: randomUUID(),
+    event_id: randomUUID() as string,
     source: 'bench',
     position: String(number),
     event_type: 'user.created',
@@ -49,7 +49,9 @@ export function entryOf(number: number): string[] {
 }
 
 /** An event as an object, as brokers and job queues carry it. */
-export type Message = Omit<ReturnType<typeof fieldsOf>, 'payload'> & { readonly payload: { readonly name: string } };
+export type Message = Omit<ReturnType<typeof fieldsOf>, 'payload'> & {
+  readonly payload: { readonly name: string };
+};
 
 /** The event with this number for brokers and job queues. */
 export function messageOf(number: number): Message {

@@ -58,7 +58,10 @@ const kysely = new Kysely<Effects>({
 });
 
 /** What a handler writes, put together by kysely each time, as a handler does. */
-export function insertEffectByKysely(client: pg.ClientBase, { eventId, aggregateId, note }: Work): Promise<unknown> {
+export function insertEffectByKysely(
+  client: pg.ClientBase,
+  { eventId, aggregateId, note }: Work,
+): Promise<unknown> {
   const { sql, parameters } = kysely
     .insertInto('effects')
     .values({ event_id: eventId, aggregate_id: aggregateId, note })

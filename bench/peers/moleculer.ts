@@ -1,9 +1,10 @@
-import { Middleware } from '@moleculer/channels';
-import { ServiceBroker } from 'moleculer';
+import { Middleware as createMiddleware } from '@moleculer/channels';
+import { type Middleware, ServiceBroker } from 'moleculer';
 import { parameter } from '../harness/parameters.ts';
 
 /** A broker of moleculer whose channels are streams of Redis. */
 export function createBroker(): ServiceBroker {
-  const adapter = { type: 'Redis', options: { redis: { url: parameter('REDIS_URL') } } };
-  return new ServiceBroker({ logger: false, middlewares: [Middleware({ adapter })] });
+  // Its type lacks the index signature that moleculer's has.
+  const channels = createMiddleware({ adapter: parameter('REDIS_URL') }) as unknown as Middleware;
+  return new ServiceBroker({ logger: false, middlewares: [channels] });
 }
