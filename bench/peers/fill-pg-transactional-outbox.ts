@@ -36,7 +36,8 @@ for (let number = 1; number <= events; number += 1) {
       aggregateType: aggregate_type,
       aggregateId: aggregate_id,
       messageType: event_type,
-      segment: aggregate_id,
+      // It takes one message of a segment at a time, unless they are parallel.
+      concurrency: 'parallel',
       payload,
       metadata,
     },

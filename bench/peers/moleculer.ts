@@ -1,10 +1,11 @@
-import { Middleware as createMiddleware } from '@moleculer/channels';
+import { Middleware as createChannels } from '@moleculer/channels';
 import { type Middleware, ServiceBroker } from 'moleculer';
 import { parameter } from '../harness/parameters.ts';
 
 /** A broker of moleculer whose channels are streams of Redis. */
 export function createBroker(): ServiceBroker {
-  // Its type lacks the index signature that moleculer's has.
-  const channels = createMiddleware({ adapter: parameter('REDIS_URL') }) as unknown as Middleware;
+  // The types of the package know no optional setting, and not that of a middleware.
+  const options = { adapter: parameter('REDIS_URL') } as Parameters<typeof createChannels>[0];
+  const channels = createChannels(options) as unknown as Middleware;
   return new ServiceBroker({ logger: false, middlewares: [channels] });
 }
