@@ -48,7 +48,9 @@ interface Program {
 /** Runs a program to its end. */
 export async function runProgram({ entry, env }: Program): Promise<void> {
   const running = await spawnService({ entry, env });
+  const impatience = setTimeout(() => running.kill(), patienceMs);
   const { code, signal } = await running.exited;
+  clearTimeout(impatience);
   if (code === 0) return;
   throw new RunInvalidError(
     `${running.name} ended (${signal ?? `status ${code}`}). It printed:\n${running.output().slice(-4_000)}`,

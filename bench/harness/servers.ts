@@ -15,7 +15,7 @@ const postgresSettings = {
   shared_buffers: '256MB',
   max_wal_size: '4GB',
   checkpoint_timeout: '30min',
-  // For peers that read the log itself. It makes no row larger of tables that are only inserted into.
+  // For a peer that reads the log itself.
   wal_level: 'logical',
 };
 const redisSettings = { appendonly: 'yes', appendfsync: 'everysec' };
