@@ -1,17 +1,28 @@
 import { join } from 'node:path';
-import type { Redis } from 'ioredis';
+import { type Peer, peers, runPeer } from './consume-peers.ts';
+import { type ConsumerSettings, runRunner } from './consume-runner.ts';
 import { createTemplate, queryNumber } from './fill/database.ts';
 import { createEffects } from './fill/effects.ts';
-import { stream } from './fill/events.ts';
 import { fillStream } from './fill/stream.ts';
-import { assertCount, measureProgram, measureService } from './harness/measure.ts';
+import { assertCount, measureProgram } from './harness/measure.ts';
 import type { Question, Run, Stage } from './harness/question.ts';
 
 const group = 'bench';
 const template = 'bench_consume';
 // A program takes some seconds to be compiled where it is hot: no run is shorter.
-const counts = { oneByOne: 10_000, event: 60_000, batch: 100_000 };
-const service = join(import.meta.dirname, '..', 'services', 'consumer-runner', 'src', 'main.ts');
+const counts = { oneByOne: 10_000, peer: 30_000, event: 60_000, batch: 100_000 };
+
+const ours = {
+  event: 'consumer-runner, defaults',
+  batch: "consumer-runner, transaction: 'batch'",
+  largeBatch: "consumer-runner, transaction: 'batch', batchSize: 500",
+};
+const limits = {
+  event: 'limit: a transaction per event, no bus',
+  batch: 'limit: 100 events a transaction, no bus',
+  kyselyBatch: 'limit: the same, handlers with kysely',
+  largeKyselyBatch: 'limit: 500 events, handlers with kysely',
+};
 
 /** How fast a pre-filled stream is handled, with an inbox row and one insert per event. */
 export const consume: Question = {
@@ -20,18 +31,32 @@ export const consume: Question = {
   prepare: ({ postgres }) => createTemplate(postgres, template, [createEffects]),
   variants: [
     { name: 'one by one', run: runOneByOne },
-    { name: 'consumer-runner, defaults', run: (stage) => runRunner(stage, 'event') },
-    { name: "consumer-runner, transaction: 'batch'", run: (stage) => runRunner(stage, 'batch') },
-    { name: 'limit: a transaction per event, no bus', run: (stage) => runWithoutBus(stage, 'event') },
-    { name: 'limit: 100 events a transaction, no bus', run: (stage) => runWithoutBus(stage, 'batch') },
+    { name: ours.event, run: (stage) => runOurs(stage, { transaction: 'event' }) },
+    { name: ours.batch, run: (stage) => runOurs(stage, { transaction: 'batch' }) },
+    { name: ours.largeBatch, run: (stage) => runOurs(stage, { transaction: 'batch', batchSize: 500 }) },
+    ...peers.map((peer) => ({ ...peer, run: (stage: Stage) => runTheirs(stage, peer) })),
+    { name: limits.event, run: (stage) => runWithoutBus(stage, 'event') },
+    { name: limits.batch, run: (stage) => runWithoutBus(stage, 'batch', { BATCH_SIZE: '100' }) },
     {
-      name: 'limit: the same, handlers with kysely',
-      run: (stage) => runWithoutBus(stage, 'batch', 'kysely'),
+      name: limits.kyselyBatch,
+      run: (stage) => runWithoutBus(stage, 'batch', { BATCH_SIZE: '100', HANDLER: 'kysely' }),
+    },
+    {
+      name: limits.largeKyselyBatch,
+      run: (stage) => runWithoutBus(stage, 'batch', { BATCH_SIZE: '500', HANDLER: 'kysely' }),
     },
   ],
   goals: [
-    { variant: 'consumer-runner, defaults', over: 'one by one', atLeast: 2.5 },
-    { variant: "consumer-runner, transaction: 'batch'", over: 'one by one', atLeast: 5 },
+    { variant: ours.event, over: 'one by one', atLeast: 2.5 },
+    { variant: ours.event, over: limits.event, atLeast: 0.8 },
+    { variant: ours.event, over: 'NATS JetStream', atLeast: 1.15 },
+    { variant: ours.event, over: 'RabbitMQ', atLeast: 1.15 },
+    { variant: ours.event, over: 'BullMQ', atLeast: 1.3 },
+    { variant: ours.event, over: 'moleculer channels', atLeast: 1.6 },
+    { variant: ours.batch, over: 'one by one', atLeast: 5 },
+    { variant: ours.batch, over: limits.kyselyBatch, atLeast: 0.8 },
+    { variant: ours.largeBatch, over: limits.largeKyselyBatch, atLeast: 0.65 },
+    ...peers.map(({ name }) => ({ variant: ours.batch, over: name, atLeast: 5 })),
   ],
 };
 
@@ -48,46 +73,32 @@ async function runOneByOne(stage: Stage): Promise<Run> {
   return run;
 }
 
-async function runRunner(stage: Stage, transaction: 'event' | 'batch'): Promise<Run> {
-  const events = stage.count(counts[transaction]);
+async function runOurs(stage: Stage, settings: Omit<ConsumerSettings, 'handler'>): Promise<Run> {
+  const events = stage.count(counts[settings.transaction]);
   const url = await stage.database(template);
-  const redis = stage.redis.client();
-  const lastId = await fillStream(redis, events);
-  const run = await measureService(stage, {
-    entry: service,
-    env: {
-      DATABASE_URL: url,
-      REDIS_URL: stage.redis.url,
-      CONSUMERS: import.meta.dirname,
-      BENCH_TRANSACTION: transaction,
-    },
-    events,
-    progress: () => progressOf(redis, lastId, events),
-  });
+  const run = await runRunner(stage, url, { ...settings, handler: 'insert' }, events);
   await assertHandled(url, events);
   return run;
 }
 
-/** All if everything was delivered and acknowledged, next to nothing if anything was delivered, or nothing. */
-async function progressOf(redis: Redis, lastId: string, events: number): Promise<number> {
-  const reply = (await redis.call('XINFO', 'GROUPS', stream)) as (string | number)[][];
-  const fields = reply[0] ?? [];
-  const value = (name: string) => fields[fields.indexOf(name) + 1];
-  const delivered = value('last-delivered-id') ?? '0-0';
-  if (fields.length === 0 || delivered === '0-0') return 0;
-  return delivered === lastId && value('pending') === 0 ? events : 0.1;
+async function runTheirs(stage: Stage, peer: Peer): Promise<Run> {
+  const events = stage.count(counts.peer);
+  const url = await stage.database(template);
+  const run = await runPeer(stage, peer, events, url);
+  await assertHandled(url, events);
+  return run;
 }
 
 async function runWithoutBus(
   stage: Stage,
   transaction: 'event' | 'batch',
-  handler: 'plain' | 'kysely' = 'plain',
+  settings: { readonly BATCH_SIZE?: string; readonly HANDLER?: 'kysely' } = {},
 ): Promise<Run> {
   const events = stage.count(counts[transaction]);
   const url = await stage.database(template);
   const run = await measureProgram(stage, {
     entry: join(import.meta.dirname, 'limits', `consume-${transaction}.ts`),
-    env: { DATABASE_URL: url, EVENTS: String(events), HANDLER: handler },
+    env: { DATABASE_URL: url, EVENTS: String(events), HANDLER: 'plain', ...settings },
     events,
   });
   await assertHandled(url, events);

@@ -1,7 +1,7 @@
 import { consumersFor } from '@event-bus/consumer';
 import { userCreated } from '@event-bus/contracts';
 import type { Generated } from 'kysely';
-import { parameter } from './harness/parameters.ts';
+import { count, parameter } from './harness/parameters.ts';
 
 /** The table that handlers write to. */
 export interface Effects {
@@ -10,12 +10,16 @@ export interface Effects {
 
 const { defineConsumer, on } = consumersFor<Effects>();
 
-/** The consumer that is measured, all defaults but for how it transacts: one insert per event. */
+/** The consumer that is measured, all defaults but for how it transacts: one insert per event, or nothing at all. */
 export default defineConsumer({
   group: 'bench',
-  transaction: parameter('BENCH_TRANSACTION') === 'batch' ? 'batch' : 'event',
+  ...(parameter('BENCH_TRANSACTION') === 'batch' && {
+    transaction: 'batch',
+    batchSize: count('BENCH_BATCH_SIZE'),
+  }),
   handlers: [
     on(userCreated, async (event, { trx }) => {
+      if (parameter('BENCH_HANDLER') === 'none') return;
       await trx
         .insertInto('effects')
         .values({ event_id: event.id, aggregate_id: event.aggregateId, note: event.payload.name })

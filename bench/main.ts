@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { append } from './append.ts';
 import { consume } from './consume.ts';
+import { deliver } from './deliver.ts';
 import { growth } from './growth.ts';
 import { formatValue } from './harness/figure.ts';
 import { describeMachine, loadAverage } from './harness/machine.ts';
@@ -16,7 +17,17 @@ import { publish } from './publish.ts';
 import { start } from './start.ts';
 import { storage } from './storage.ts';
 
-const questions: readonly Question[] = [publish, consume, append, latency, growth, memory, storage, start];
+const questions: readonly Question[] = [
+  publish,
+  consume,
+  deliver,
+  append,
+  latency,
+  growth,
+  memory,
+  storage,
+  start,
+];
 const quickShare = 0.05;
 const usage = `usage: npm run bench -- [${questions.map(({ name }) => name).join(' | ')}]... [--quick] [--no-goals] [--results <file>]`;
 

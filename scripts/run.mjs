@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { ensureBrokers } from './bootstrap/brokers.mjs';
 import { installDependencies } from './bootstrap/dependencies.mjs';
 import { ensurePromtool } from './bootstrap/promtool.mjs';
 import { ensureRedis } from './bootstrap/redis.mjs';
@@ -21,6 +22,10 @@ const COMMANDS = new Map([
 ]);
 const WITHOUT_REDIS = ['check'];
 const WITH_PROMTOOL = ['check', 'test'];
+const WITH_BROKERS = ['bench'];
+// What the benchmarks compare with: a hundred packages that nothing else needs, but for their types.
+const WITH_PEERS = ['bench', 'check'];
+const PEERS = '@event-bus/bench-peers';
 
 const [name = '', ...args] = process.argv.slice(2);
 const [file, ...fixedArgs] = COMMANDS.get(name) ?? [];
@@ -39,9 +44,10 @@ const env = {
 // Started by npm, this process has npm's settings in its environment, and pnpm would take them for its own.
 for (const key of Object.keys(env)) if (/^npm_(config|package|lifecycle)_/i.test(key)) delete env[key];
 
-installDependencies(root, env);
+installDependencies(root, env, WITH_PEERS.includes(name) ? [] : [PEERS]);
 if (!WITHOUT_REDIS.includes(name)) env.PATH = [env.PATH, ensureRedis(root, env)].join(delimiter);
 if (WITH_PROMTOOL.includes(name)) env.PATH = [env.PATH, ensurePromtool(root, env)].join(delimiter);
+if (WITH_BROKERS.includes(name)) env.PATH = [env.PATH, ensureBrokers(root, env)].join(delimiter);
 
 const child = spawn(file, [...fixedArgs, ...args], { cwd: root, env, stdio: 'inherit' });
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {

@@ -24,10 +24,10 @@ export function aggregateOf(number: number): string {
   return `user-${number % aggregates}`;
 }
 
-/** An event as a flat list of the fields and values of a stream entry, as XADD takes it. */
-export function entryOf(number: number, payload = payloadOf(number)): string[] {
-  const fields = {
-    event_id: randomUUID(),
+/** An event as the fields and values of a stream entry. */
+function fieldsOf(number: number, payload = payloadOf(number)) {
+  return {
+    event_id: randomUUID() as string,
     source: 'bench',
     position: String(number),
     event_type: 'user.created',
@@ -43,5 +43,24 @@ export function entryOf(number: number, payload = payloadOf(number)): string[] {
     correlation_id: '',
     causation_id: '',
   };
-  return Object.entries(fields).flat();
+}
+
+/** An event as a flat list of the fields and values of a stream entry, as XADD takes it. */
+export function entryOf(number: number, payload = payloadOf(number)): string[] {
+  return Object.entries(fieldsOf(number, payload)).flat();
+}
+
+/** An event as an object, as brokers and job queues carry it. */
+export type Message = Omit<ReturnType<typeof fieldsOf>, 'payload'> & {
+  readonly payload: { readonly name: string };
+};
+
+/** The event with this number for brokers and job queues. */
+export function messageOf(number: number): Message {
+  return { ...fieldsOf(number), payload: JSON.parse(payloadOf(number)) as Message['payload'] };
+}
+
+/** What such an event is as a stream entry. */
+export function entryOfMessage(message: Message): string[] {
+  return Object.entries({ ...message, payload: JSON.stringify(message.payload) }).flat();
 }

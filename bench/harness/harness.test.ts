@@ -59,7 +59,15 @@ describe('a goal', () => {
 
 test('a report has a column for every figure, and leaves empty what a variant was not measured by', () => {
   const goals = [judge({ variant: 'usual', figure: 'p99', atMost: 19 }, variants)];
-  const answer: Answer = { question: 'wait', title: 'How long', rounds: 1, variants, goals };
+  const answer: Answer = {
+    question: 'wait',
+    title: 'How long',
+    rounds: 1,
+    variants,
+    software: [],
+    leftOut: [],
+    goals,
+  };
 
   expect(toReport(answer).split('\n')).toEqual([
     'How long',

@@ -41,8 +41,8 @@ export async function until(
   }
 }
 
-function processesOf(stage: Stage, program: ServiceProcess): Processes {
-  return { program: program.pid, postgres: stage.postgres.pid, redis: stage.redis.pid };
+function processesOf(stage: Stage, program: ServiceProcess, broker = stage.redis.pid): Processes {
+  return { program: program.pid, postgres: stage.postgres.pid, redis: broker };
 }
 
 /** A program to run, and what it is told. */
@@ -64,11 +64,30 @@ export async function withProgram<Result>(
   }
 }
 
+/** Runs a program to its end. */
+export async function runProgram({ entry, env }: Program): Promise<void> {
+  const running = await spawnService({ entry, env });
+  const impatience = setTimeout(() => running.kill(), patienceMs);
+  const { code, signal } = await running.exited;
+  clearTimeout(impatience);
+  if (code === 0) return;
+  throw new RunInvalidError(
+    `${running.name} ended (${signal ?? `status ${code}`}). It printed:\n${running.output().slice(-4_000)}`,
+  );
+}
+
 /** Measures a program that prints `begin` and `end` around what is to be measured, and ends. */
-export function measureProgram(stage: Stage, program: Program & { readonly events: number }): Promise<Run> {
-  const { events } = program;
+export function measureProgram(
+  stage: Stage,
+  program: Program & {
+    readonly events: number;
+    /** The process that events come from, if not Redis: its CPU time stands in the place of Redis'. */
+    readonly broker?: number;
+  },
+): Promise<Run> {
+  const { events, broker } = program;
   return withProgram(program, async (running) => {
-    const processes = processesOf(stage, running);
+    const processes = processesOf(stage, running, broker);
     await running.waitFor(/^begin$/m, { timeoutMs: patienceMs });
     const [before, startedAt] = [readCpuTime(processes), performance.now()];
     await running.waitFor(/^end$/m, { timeoutMs: patienceMs });

@@ -30,6 +30,10 @@ export type Course = readonly (readonly [seconds: number, eventsPerSecond: numbe
 /** One way of doing what is measured. */
 export interface Variant {
   readonly name: string;
+  /** What of other people's software it runs, and in which versions. Rejects where that cannot be had: it is left out then. */
+  software?(): Promise<readonly string[]>;
+  /** Done once, before the first run. */
+  prepare?(preparation: Preparation): Promise<void>;
   run(stage: Stage): Promise<Run>;
 }
 

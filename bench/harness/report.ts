@@ -4,9 +4,18 @@ import type { Answer, VariantResult } from './rounds.ts';
 import { toMarkdown } from './table.ts';
 
 /** The answer as a table, and what became of the goals. */
-export function toReport({ title, variants, goals }: Answer): string {
-  const judged = goals.map((goal) => `${goal.met ? 'met   ' : 'MISSED'} ${toVerdict(goal)}`);
-  return [title, '', tableOf(variants), '', ...judged].join('\n');
+export function toReport(answer: Answer): string {
+  const judged = answer.goals.map((goal) => `${goal.met ? 'met   ' : 'MISSED'} ${toVerdict(goal)}`);
+  return [answer.title, '', tableOf(answer.variants), '', ...notesOf(answer), ...judged].join('\n');
+}
+
+/** Which software of others was run, and what of it could not be. */
+export function notesOf({ software, leftOut }: Pick<Answer, 'software' | 'leftOut'>): string[] {
+  const compared = software.length === 0 ? [] : [`Compared with ${software.join(', ')}.`];
+  return [
+    ...compared,
+    ...leftOut.map(({ variant, why }) => `Left out: ${variant}. ${why.split('\n', 1)[0] ?? ''}`),
+  ];
 }
 
 /** The median of every figure, and of the first also how far the rounds lie apart and how it compares. */

@@ -21,6 +21,9 @@ export interface Answer {
   readonly title: string;
   readonly rounds: number;
   readonly variants: readonly VariantResult[];
+  /** Other people's software that was run, with versions. */
+  readonly software: readonly string[];
+  readonly leftOut: readonly { readonly variant: string; readonly why: string }[];
   readonly goals: readonly GoalResult[];
 }
 
@@ -33,24 +36,47 @@ interface RoundOptions {
 
 /** Runs every variant once per round, every second round in reverse order, and compares the medians. */
 export async function answer(question: Question, options: RoundOptions): Promise<Answer> {
+  const { variants, software, leftOut } = await takeStock(question.variants);
   await question.prepare(options.stage);
-  const runs = new Map<string, Run[]>(question.variants.map(({ name }) => [name, []]));
+  for (const variant of variants) await variant.prepare?.(options.stage);
+  const runs = new Map<string, Run[]>(variants.map(({ name }) => [name, []]));
   for (let round = 0; round < options.rounds; round += 1) {
-    const order = round % 2 === 0 ? question.variants : question.variants.toReversed();
+    const order = round % 2 === 0 ? variants : variants.toReversed();
     for (const variant of order) {
       const run = await runOnce(variant, options.stage);
       runs.get(variant.name)?.push(run);
       options.onRun(variant.name, run);
     }
   }
-  const variants = toResults(runs);
+  const results = toResults(runs);
+  const isMeasured = (name: string) => runs.has(name);
   return {
     question: question.name,
     title: question.title,
     rounds: options.rounds,
-    variants,
-    goals: question.goals.map((goal) => judge(goal, variants)),
+    variants: results,
+    software,
+    leftOut,
+    goals: question.goals
+      .filter(({ variant, over = variant }) => isMeasured(variant) && isMeasured(over))
+      .map((goal) => judge(goal, results)),
   };
+}
+
+/** What can be run here, and what of it is other people's. */
+async function takeStock(all: readonly Variant[]) {
+  const variants: Variant[] = [];
+  const software = new Set<string>();
+  const leftOut: { variant: string; why: string }[] = [];
+  for (const variant of all) {
+    try {
+      for (const one of (await variant.software?.()) ?? []) software.add(one);
+      variants.push(variant);
+    } catch (error) {
+      leftOut.push({ variant: variant.name, why: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  return { variants, software: [...software], leftOut };
 }
 
 async function runOnce(variant: Variant, stage: RoundOptions['stage']): Promise<Run> {

@@ -17,6 +17,8 @@ const postgresSettings = {
   shared_buffers: '256MB',
   max_wal_size: '4GB',
   checkpoint_timeout: '30min',
+  // For a peer that reads the log itself.
+  wal_level: 'logical',
 };
 const redisSettings = { appendonly: 'yes', appendfsync: 'everysec' };
 

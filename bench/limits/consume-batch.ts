@@ -2,7 +2,7 @@
 import { count, parameter } from '../harness/parameters.ts';
 import { connect, createWork, insertEffect, insertEffectByKysely, insertInboxRows } from './work.ts';
 
-const batchSize = 100;
+const batchSize = count('BATCH_SIZE');
 const insert = parameter('HANDLER') === 'kysely' ? insertEffectByKysely : insertEffect;
 const work = createWork(count('EVENTS'));
 const clients = await connect(2);

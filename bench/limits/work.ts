@@ -12,6 +12,7 @@ export interface Work {
   readonly eventId: string;
   readonly aggregateId: string;
   readonly entryId: string;
+  readonly note: string;
 }
 
 /** Work that is there already. */
@@ -20,6 +21,7 @@ export function createWork(count: number): Work[] {
     eventId: randomUUID(),
     aggregateId: aggregateOf(index),
     entryId: `1767261600000-${index}`,
+    note: 'x'.repeat(230),
   }));
 }
 
@@ -35,7 +37,7 @@ export async function connect(connections: number): Promise<pg.Client[]> {
 }
 
 /** One inbox row per event, in one statement. */
-export function insertInboxRows(client: pg.Client, work: readonly Work[]): Promise<unknown> {
+export function insertInboxRows(client: pg.ClientBase, work: readonly Work[]): Promise<pg.QueryResult> {
   return client.query({
     name: 'inbox',
     text: `insert into inbox_events (consumer_group, event_id, occurred_at, outcome, stream, stream_id, attempt)
@@ -56,19 +58,22 @@ const kysely = new Kysely<Effects>({
 });
 
 /** What a handler writes, put together by kysely each time, as a handler does. */
-export function insertEffectByKysely(client: pg.Client, { eventId, aggregateId }: Work): Promise<unknown> {
+export function insertEffectByKysely(
+  client: pg.ClientBase,
+  { eventId, aggregateId, note }: Work,
+): Promise<unknown> {
   const { sql, parameters } = kysely
     .insertInto('effects')
-    .values({ event_id: eventId, aggregate_id: aggregateId, note: 'x'.repeat(230) })
+    .values({ event_id: eventId, aggregate_id: aggregateId, note })
     .compile();
   return client.query({ name: 'effect', text: sql, values: [...parameters] });
 }
 
 /** What a handler writes. */
-export function insertEffect(client: pg.Client, { eventId, aggregateId }: Work): Promise<unknown> {
+export function insertEffect(client: pg.ClientBase, { eventId, aggregateId, note }: Work): Promise<unknown> {
   return client.query({
     name: 'effect',
     text: 'insert into effects (event_id, aggregate_id, note) values ($1, $2, $3)',
-    values: [eventId, aggregateId, 'x'.repeat(230)],
+    values: [eventId, aggregateId, note],
   });
 }

@@ -1,5 +1,5 @@
 import { toVerdict } from '../harness/goals.ts';
-import { tableOf } from '../harness/report.ts';
+import { notesOf, tableOf } from '../harness/report.ts';
 import type { Results, StoredAnswer } from '../harness/results.ts';
 import { chartsOf } from './charts.ts';
 
@@ -24,7 +24,8 @@ function toSection(question: string, { answers }: Results): string {
   if (answer === undefined) return `Not measured yet: \`npm run bench -- ${question}\`.`;
   const images = [...chartsOf(answer)].map(([file, { title }]) => `![${title}](${chartsFolder}/${file})`);
   const goals = answer.goals.map((goal) => `- ${goal.met ? '' : '**missed**: '}${toVerdict(goal)}`);
-  const parts = [headOf(answer), tableOf(answer.variants), goals.join('\n'), ...images];
+  const notes = notesOf(answer);
+  const parts = [headOf(answer), tableOf(answer.variants), notes.join('\n'), goals.join('\n'), ...images];
   return parts.filter((part) => part !== '').join('\n\n');
 }
 

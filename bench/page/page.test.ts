@@ -32,6 +32,8 @@ const latency: StoredAnswer = {
     atRate(100, 2),
     { ...atRate(1_000, 15), name: '1000 events/s, a look every 20 ms, not woken' },
   ],
+  software: [],
+  leftOut: [],
   goals: [],
   at: '2026-02-03T04:05:06.000Z',
   loadAverageBefore: '0.10',

@@ -8,13 +8,15 @@ import { giveUp, succeeds } from './shell.mjs';
  *
  * @param {string} root the repository
  * @param {NodeJS.ProcessEnv} env with node_modules/.bin first on PATH
+ * @param {readonly string[]} without packages of the workspace whose dependencies can wait
  */
-export function installDependencies(root, env) {
+export function installDependencies(root, env, without) {
   const bin = join(root, 'node_modules', '.bin');
   const { packageManager, engines } = /** @type {{ packageManager: string, engines: { node: string } }} */ (
     JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   );
-  const install = ['install', '--frozen-lockfile', '--reporter=append-only', '--loglevel=warn'];
+  const filters = without.map((name) => `--filter=!${name}`);
+  const install = ['install', '--frozen-lockfile', '--reporter=append-only', '--loglevel=warn', ...filters];
   /** @type {[string, string[]]} */
   const [command, args] = existsSync(join(bin, 'pnpm'))
     ? ['pnpm', install]

@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { withPackageLists } from './apt.mjs';
-import { succeeds, works } from './shell.mjs';
+import { unpackPackages } from './apt.mjs';
+import { works } from './shell.mjs';
 
 /**
  * Makes sure that promtool can be run, which checks the alerts: the one on PATH, or, on Debian and Ubuntu, the one from the
@@ -18,8 +18,11 @@ export function ensurePromtool(root, env) {
 
   if (works('apt-get', ['--version'], env)) {
     console.error('promtool is not on PATH: fetching the package prometheus with apt-get');
-    mkdirSync(folder, { recursive: true });
-    unpack(folder, cached, env);
+    const unpacked = join(folder, 'unpacked');
+    unpackPackages(unpacked, () => ['prometheus'], env);
+    const promtool = join(unpacked, 'usr', 'bin', 'promtool');
+    if (existsSync(promtool)) renameSync(promtool, cached);
+    rmSync(unpacked, { recursive: true, force: true });
   }
   if (!works(cached, ['--version'], env)) {
     console.error(
@@ -28,23 +31,4 @@ export function ensurePromtool(root, env) {
     );
   }
   return folder;
-}
-
-/**
- * @param {string} folder
- * @param {string} cached
- * @param {NodeJS.ProcessEnv} env
- */
-function unpack(folder, cached, env) {
-  const work = mkdtempSync(join(folder, 'unpack-'));
-  try {
-    const download = () => succeeds('apt-get', ['download', '-qq', 'prometheus'], { env, cwd: work });
-    if (!withPackageLists(download, env)) return;
-    for (const archive of readdirSync(work))
-      succeeds('dpkg', ['-x', join(work, archive), join(work, 'root')], { env });
-    const unpacked = join(work, 'root', 'usr', 'bin', 'promtool');
-    if (existsSync(unpacked)) renameSync(unpacked, cached);
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
 }

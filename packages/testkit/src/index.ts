@@ -2,7 +2,7 @@ export { createTestDatabase, dropTestDatabase, type TestDatabase, urlOfDatabase 
 export { type EventuallyOptions, eventually, NeverHappenedError } from './eventually.ts';
 export { freePort } from './free-port.ts';
 export { resolveLocalhostNames } from './localhost-names.ts';
-export type { Exit } from './managed-process.ts';
+export { type Exit, type ManagedProcess, startProcess } from './managed-process.ts';
 export { uniquePrefix } from './names.ts';
 export { type OtlpReceiver, startOtlpReceiver } from './otlp-receiver.ts';
 export type { Attributes, AttributeValue, ReceivedSpan } from './otlp-spans.ts';

@@ -251,6 +251,7 @@ const all: readonly Fault[] = [
       const failure = {
         attempts: 5,
         final: true,
+        isOwn: false,
         kind: 'error',
         reason: 'no',
         error: '',

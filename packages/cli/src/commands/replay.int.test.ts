@@ -155,6 +155,7 @@ test('says what a replay waits for that does not get on', async () => {
   const failure = {
     attempts: 2,
     final: false,
+    isOwn: false,
     kind: 'error',
     reason: 'error',
     error: 'Error: no table',

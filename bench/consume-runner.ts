@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import type { Redis } from 'ioredis';
+import { stream } from './fill/events.ts';
+import { fillStream } from './fill/stream.ts';
+import { measureService } from './harness/measure.ts';
+import type { Run, Stage } from './harness/question.ts';
+
+const service = join(import.meta.dirname, '..', 'services', 'consumer-runner', 'src', 'main.ts');
+
+/** What of `consumer.ts` differs between variants. */
+export interface ConsumerSettings {
+  readonly transaction: 'event' | 'batch';
+  /** With `transaction: 'batch'`; 100 is the default of consumers. */
+  readonly batchSize?: number;
+  /** `none`: handlers return at once. */
+  readonly handler: 'insert' | 'none';
+}
+
+/** Has a consumer-runner handle a pre-filled stream. Its inbox is in the database that `url` names. */
+export async function runRunner(
+  stage: Stage,
+  url: string,
+  { transaction, batchSize = 100, handler }: ConsumerSettings,
+  events: number,
+): Promise<Run> {
+  const redis = stage.redis.client();
+  const lastId = await fillStream(redis, events);
+  return measureService(stage, {
+    entry: service,
+    env: {
+      DATABASE_URL: url,
+      REDIS_URL: stage.redis.url,
+      CONSUMERS: import.meta.dirname,
+      BENCH_TRANSACTION: transaction,
+      BENCH_BATCH_SIZE: String(batchSize),
+      BENCH_HANDLER: handler,
+    },
+    events,
+    progress: () => progressOf(redis, lastId, events),
+  });
+}
+
+/** All if everything was delivered and acknowledged, next to nothing if anything was delivered, or nothing. */
+async function progressOf(redis: Redis, lastId: string, events: number): Promise<number> {
+  const reply = (await redis.call('XINFO', 'GROUPS', stream)) as (string | number)[][];
+  const fields = reply[0] ?? [];
+  const value = (name: string) => fields[fields.indexOf(name) + 1];
+  const delivered = value('last-delivered-id') ?? '0-0';
+  if (fields.length === 0 || delivered === '0-0') return 0;
+  return delivered === lastId && value('pending') === 0 ? events : 0.1;
+}
