@@ -7,7 +7,7 @@ const integration = [
 ];
 const unit = ['packages/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts', 'scripts/**/*.test.ts'];
 // Those that only read files of the repository.
-const readers = ['dependency-rules', 'compose', 'docs-links', 'env-example', 'runbooks'].map(
+const readers = ['dependency-rules', 'compose', 'docs-links', 'env-example', 'runbooks', 'scaling'].map(
   (name) => `tests/${name}.test.ts`,
 );
 const excluded = ['**/node_modules/**', '**/dist/**'];
