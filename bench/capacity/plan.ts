@@ -26,6 +26,12 @@ export interface Plan {
     readonly cores: number;
     readonly gib: number;
     readonly gibUsualNodes: number;
+    /** With the default `retention.hot`. */
+    readonly gibOfSevenDays: number;
+    /** What comes on top in an hour in which a group stands still. */
+    readonly gibPerIdleHour: number;
+    /** Of which each has a Redis of its own. */
+    readonly buses: number;
     readonly node: string | undefined;
   };
   readonly s3: { readonly gb: number; readonly requestsPerMonth: number };
@@ -132,7 +138,7 @@ function planPostgres({ peak, perDay, keep }: Load, { cores: needed }: { readonl
   };
 }
 
-function planRedis({ perDay, keep }: Load, needed: number) {
+function planRedis({ peak, perDay, keep }: Load, needed: number) {
   const entries = (perDay / 24) * keep.hot;
   const gib = (entries * assumptions.redisBytes.largeNodes) / GiB;
   // Commands run on one core, however many the machine has.
@@ -143,6 +149,9 @@ function planRedis({ perDay, keep }: Load, needed: number) {
     cores: needed,
     gib,
     gibUsualNodes: (entries * assumptions.redisBytes.usual) / GiB,
+    gibOfSevenDays: (7 * perDay * assumptions.redisBytes.largeNodes) / GiB,
+    gibPerIdleHour: (peak * 3_600 * assumptions.redisBytes.largeNodes) / GiB,
+    buses: Math.max(1, Math.ceil(needed)),
     node: node?.name,
     dollars: node && copies * node.hour * prices.hoursPerMonth,
   };

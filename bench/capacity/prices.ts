@@ -1,11 +1,12 @@
 /**
  * List prices in dollars, on demand, US East (N. Virginia), Linux on ARM where there is a choice. Change them here.
  *
- * AWS has no page of them that could be cited by its content; what is stated was found in these, in November 2026:
- * Fargate: https://www.vantage.sh/blog/fargate-pricing; RDS, db.t4g and gp3: https://infratally.com/articles/aws-rds-pricing-explained-2026.html
- * and https://www.usage.ai/blogs/aws/reserved-instances/rds/pricing-calculator/ (June 2026); S3:
- * https://devnotes.tech/understanding-aws-s3-pricing-a-complete-cost-breakdown-with-examples. All others (db.m7g, cache.*) are
- * assumptions from memory: look them up before you rely on them.
+ * As found in November 2026. Fargate: https://www.vantage.sh/blog/fargate-pricing. RDS, db.t4g and gp3:
+ * https://infratally.com/articles/aws-rds-pricing-explained-2026.html and
+ * https://www.usage.ai/blogs/aws/reserved-instances/rds/pricing-calculator/. S3:
+ * https://devnotes.tech/understanding-aws-s3-pricing-a-complete-cost-breakdown-with-examples. cache.* (the engine Redis OSS;
+ * Valkey costs a fifth less): copies of the AWS Price List API in public code, of October 2026. db.m7g: price tables in public
+ * code, which lie up to 8 % apart. Look them up at https://calculator.aws before you rely on them.
  */
 export const prices = {
   hoursPerMonth: 730,
@@ -16,12 +17,12 @@ export const prices = {
   postgres: [
     { name: 'db.t4g.small', vCpus: 2, burstable: true, hour: 0.032 },
     { name: 'db.t4g.medium', vCpus: 2, burstable: true, hour: 0.065 },
-    { name: 'db.m7g.large', vCpus: 2, burstable: false, hour: 0.178 },
-    { name: 'db.m7g.xlarge', vCpus: 4, burstable: false, hour: 0.356 },
-    { name: 'db.m7g.2xlarge', vCpus: 8, burstable: false, hour: 0.712 },
-    { name: 'db.m7g.4xlarge', vCpus: 16, burstable: false, hour: 1.424 },
-    { name: 'db.m7g.8xlarge', vCpus: 32, burstable: false, hour: 2.848 },
-    { name: 'db.m7g.16xlarge', vCpus: 64, burstable: false, hour: 5.696 },
+    { name: 'db.m7g.large', vCpus: 2, burstable: false, hour: 0.168 },
+    { name: 'db.m7g.xlarge', vCpus: 4, burstable: false, hour: 0.336 },
+    { name: 'db.m7g.2xlarge', vCpus: 8, burstable: false, hour: 0.672 },
+    { name: 'db.m7g.4xlarge', vCpus: 16, burstable: false, hour: 1.344 },
+    { name: 'db.m7g.8xlarge', vCpus: 32, burstable: false, hour: 2.688 },
+    { name: 'db.m7g.16xlarge', vCpus: 64, burstable: false, hour: 5.376 },
   ],
   /** RDS gp3, per copy; its 3,000 IOPS (12,000 from 400 GiB on) are included, more cost extra. */
   postgresGibMonth: 0.115,

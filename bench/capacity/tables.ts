@@ -43,6 +43,20 @@ export function tablesOf(measured: Measured): ReadonlyMap<string, string> {
       ].join('\n'),
     ],
     [
+      'bytes',
+      toMarkdown(
+        [`of ${assumptions.dataBytes} bytes of data become`, 'bytes'],
+        [
+          ['a row in the outbox', String(assumptions.outboxBytes)],
+          ['a row in the inbox, for each group', String(assumptions.inboxBytes)],
+          ['WAL of the first, of the second', `${assumptions.outboxWalBytes}, ${assumptions.inboxWalBytes}`],
+          ['an entry in Redis, with nodes of 4096 bytes', String(assumptions.redisBytes.usual)],
+          ['an entry in Redis, with nodes of 16384 bytes', String(assumptions.redisBytes.largeNodes)],
+          ['a line in the archive, compressed (assumed)', String(assumptions.archivedBytes)],
+        ],
+      ),
+    ],
+    [
       'limits',
       toMarkdown(
         ['one of these', 'events/s'],
@@ -72,6 +86,9 @@ export function tablesOf(measured: Measured): ReadonlyMap<string, string> {
         row('Redis: cores, of the one it can use', ({ redis }) => amount(redis.cores)),
         row('Redis: streams, GiB', ({ redis }) => amount(redis.gib)),
         row('the same with nodes of 4096 bytes', ({ redis }) => amount(redis.gibUsualNodes)),
+        row('the same with seven days', ({ redis }) => amount(redis.gibOfSevenDays)),
+        row('an hour of a group that stands still adds, GiB', ({ redis }) => amount(redis.gibPerIdleHour)),
+        row('buses side by side, each with a Redis', ({ redis }) => whole.format(redis.buses)),
         row(`S3: GB in ${assumptions.coldDays} days`, ({ s3 }) => amount(s3.gb)),
         row('S3: requests a month', ({ s3 }) => whole.format(s3.requestsPerMonth)),
       ]),
