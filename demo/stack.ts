@@ -38,6 +38,8 @@ export interface Stack {
   readonly url: string;
   readonly postgres: PostgresServer;
   readonly redis: RedisServer;
+  /** What the outbox calls itself. */
+  readonly source: string;
   readonly mailFile: string;
   /** As long as it does not exist, some events of projects fail for good. */
   readonly mendedFile: string;
@@ -53,6 +55,7 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
+const source = 'demo';
 const root = join(import.meta.dirname, '..');
 const services = {
   publisher: 'outbox-publisher',
@@ -114,7 +117,7 @@ async function prepare({
   const environment = { DATABASE_URL: url, REDIS_URL: redis.url };
   const workers = createWorkers({
     ...environment,
-    OUTBOX_SOURCE: 'demo',
+    OUTBOX_SOURCE: source,
     MAILER_URL: pathToFileURL(mailFile).href,
     PROJECT_INDEX_MENDED: mendedFile,
     // Short, so that it shows within seconds what takes half a minute in production.
@@ -129,6 +132,7 @@ async function prepare({
     url,
     postgres,
     redis,
+    source,
     mailFile,
     mendedFile,
     environment,

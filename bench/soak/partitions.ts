@@ -35,10 +35,10 @@ export async function divideOutbox(url: string, width: number, seconds: number):
 }
 
 /**
- * Gives the inbox days of the past that nothing can reach any more, for runners to drop. What a run itself handles stays: no
+ * Gives the inbox of a group days of the past that nothing can reach any more, for runners to drop. What a run itself handles stays: no
  * window of an inbox is shorter than the hours that clocks may differ by.
  */
-export async function fillInboxPast(url: string, groups: readonly string[], source: string): Promise<void> {
+export async function fillInboxPast(url: string, group: string, source: string): Promise<void> {
   await withClient(url, async (client) => {
     await client.query(`set timezone = 'UTC'`);
     const day = (n: string) => `(current_date - ${past.daysAgo} + ${n})`;
@@ -54,17 +54,12 @@ export async function fillInboxPast(url: string, groups: readonly string[], sour
        select $1, gen_random_uuid(), at, 'done', at, 'events:user', '1-1', 1
        from generate_series(0, ${past.days * past.eventsPerDay - 1}) n
        cross join lateral (select ${day(`n / ${past.eventsPerDay}`)}::timestamptz + interval '12 hours' as at) t`,
-      [groups[0]],
+      [group],
     );
     await client.query(
       `insert into outbox_floors (source, since, position, inserted_at)
        values ($1, now() - interval '60 days', 0, now() - interval '90 days')`,
       [source],
-    );
-    // Known to every runner, or they would wait for minutes until it is.
-    await client.query(
-      `insert into inbox_floors (consumer_group, source, position) select unnest($1::text[]), $2, 0`,
-      [groups, source],
     );
   });
 }

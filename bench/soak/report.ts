@@ -45,7 +45,7 @@ export async function store(
   };
   const plots = {
     'latency.svg': lineChart({
-      title: 'From commit to handled',
+      title: 'From commit to handled, while the rate is held',
       x: 'time (s)',
       y: 'latency (ms)',
       series: (['p50', 'p95', 'p99'] as const).map((name) => ({

@@ -15,6 +15,7 @@ import type { Windows } from './windows.ts';
 /** What became of a soak. */
 export interface Soaked {
   readonly samples: readonly Sample[];
+  /** While the rate was held. */
   readonly latency: readonly LatencyStretch[];
   readonly overload: Overload;
   readonly checks: readonly Check[];
@@ -59,7 +60,7 @@ export async function soak(parts: {
   const { stack, s3, bucket, display, options, windows } = parts;
   const seconds = options.minutes * 60;
   const overloadSeconds = Math.max(10, Math.round(seconds / 10));
-  await fillInboxPast(stack.url, Object.keys(groups), stack.environment.OUTBOX_SOURCE ?? '');
+  await fillInboxPast(stack.url, 'user-directory', stack.source);
   await divideOutbox(stack.url, windows.partition, seconds + 4 * overloadSeconds);
   let earlier = 0;
   let producing: Producing | undefined;
@@ -72,6 +73,7 @@ export async function soak(parts: {
     display.status(statusLine(sample, samples.at(-1), producing?.produced()));
     samples.push(sample);
   });
+  sampling.catch(() => 'whoever waits meanwhile learns of it');
   const watched = <Result>(work: Promise<Result>) => Promise.race([work, sampling.then(() => work)]);
 
   async function produce(rate: number, perTransaction: number, forSeconds: number): Promise<Sample[]> {
@@ -117,11 +119,12 @@ export async function soak(parts: {
     display.say('Reading the ledger and the latency.');
     const ledger = await readLedger(stack);
     const overload = { ...ratesOf(rush), seconds: overloadSeconds, drainSeconds };
+    const latency = await readLatency(stack.url, Math.max(1, Math.round(seconds / 60)));
     // The first fifth is for what has just started.
     const { produced: held } = ratesOf(sustained.slice(Math.floor(sustained.length / 5)));
     return {
       samples,
-      latency: await readLatency(stack.url, Math.max(1, Math.round(seconds / 60))),
+      latency: latency.filter(({ at }) => at < seconds),
       overload,
       ledger,
       checks: [
