@@ -37,6 +37,8 @@ export function createProducer(options: {
     created: 0.25,
     hot: 0.2,
     another: 0.1,
+    brokenOneIn: 150,
+    flakyOneIn: 40,
   });
   const waiting = new Set<{ readonly events: number; readonly resolve: () => void }>();
   const done = { events: 0, byPlainSql: 0, rolledBack: 0 };

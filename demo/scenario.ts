@@ -41,6 +41,9 @@ export interface ScenarioOptions {
   readonly hot: number;
   /** Share of transactions that go on with another event. */
   readonly another: number;
+  /** One in so many changes of projects fails each time, and one in so many the first time. */
+  readonly brokenOneIn: number;
+  readonly flakyOneIn: number;
 }
 
 const tenants = ['acme', 'globex', 'initech'];
@@ -55,8 +58,8 @@ export function createScenario(options: ScenarioOptions): Scenario {
   /** Some updates of projects make trouble, each kind now and then. */
   function nextTrouble(): Trouble | undefined {
     updates += 1;
-    if (updates % 150 === 20) return 'always';
-    return updates % 40 === 10 ? 'once' : undefined;
+    if (updates % options.brokenOneIn === 20) return 'always';
+    return updates % options.flakyOneIn === 10 ? 'once' : undefined;
   }
 
   /** One of all, or now and then one of the first five. */

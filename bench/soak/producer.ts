@@ -32,6 +32,9 @@ const scenario = createScenario({
   // Few: they would hold each other up.
   hot: 0.01,
   another: 1 - 1 / eventsPerTransaction,
+  // Fewer than would send most batches of a group the slow way, one by one.
+  brokenOneIn: 5_000,
+  flakyOneIn: 1_500,
 });
 const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]).then(() => true);
 const underWay = new Set<Promise<void>>();

@@ -7,7 +7,7 @@ import { pastInboxDays } from './partitions.ts';
 
 /** How everything stood at one moment. */
 export interface Sample {
-  /** Seconds since the first event was due. */
+  /** In seconds. */
   readonly at: number;
   /** Events that were committed. */
   readonly committed: number;
@@ -34,7 +34,7 @@ const everyMs = 1_000;
 /** Looks at a running bus. */
 export interface Sampler {
   sample(): Promise<Sample>;
-  /** Samples once a second until the signal aborts. */
+  /** Samples once a second until the signal aborts. The seconds begin anew. */
   run(signal: AbortSignal, onSample: (sample: Sample) => void): Promise<void>;
   close(): Promise<void>;
 }
@@ -48,7 +48,7 @@ export function createSampler(stack: Stack, committed: () => number): Sampler {
   pool.on('error', () => 'seen by the query that fails');
   const transport = createRedisTransport({ url: stack.redis.url });
   const observer = transport.observer();
-  const startedAt = performance.now();
+  let startedAt = performance.now();
 
   async function readDatabase() {
     const { rows } = await pool.query<
@@ -111,6 +111,7 @@ export function createSampler(stack: Stack, committed: () => number): Sampler {
   return {
     sample,
     async run(signal, onSample) {
+      startedAt = performance.now();
       while (!signal.aborted) {
         onSample(await sample());
         await delay(everyMs, undefined, { signal }).catch(() => 'the signal ends the loop');
