@@ -35,8 +35,8 @@ export async function divideOutbox(url: string, width: number, seconds: number):
 }
 
 /**
- * Gives the inbox of a group days of the past that nothing can reach any more, for runners to drop. What a run itself handles stays: no
- * window of an inbox is shorter than the hours that clocks may differ by.
+ * Gives the inbox of a group days of the past that nothing can reach any more, for runners to drop. What a run itself
+ * handles stays: no window of an inbox is shorter than the hours that clocks may differ by.
  */
 export async function fillInboxPast(url: string, group: string, source: string): Promise<void> {
   await withClient(url, async (client) => {

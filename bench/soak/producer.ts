@@ -1,6 +1,5 @@
 // Producers at a steady rate: each transaction has a time at which it is due, whatever became of those before it. Prints
 // how far it is several times a second, as lines of JSON, until it is told to stop.
-import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createDatabase, createPool } from '@event-bus/database';
 import { createScenario } from '@event-bus/demo/scenario';
@@ -36,10 +35,15 @@ const scenario = createScenario({
   brokenOneIn: 5_000,
   flakyOneIn: 1_500,
 });
-const stopped = Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')]).then(() => true);
 const underWay = new Set<Promise<void>>();
 const done = { events: 0, lateMs: 0 };
-const printing = setInterval(() => console.log(JSON.stringify(done)), printEveryMs);
+let due = performance.now();
+let isStopped = false;
+for (const name of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(name, () => {
+    isStopped = true;
+  });
+}
 
 async function produce(): Promise<void> {
   const plan = scenario.next(2 * eventsPerTransaction);
@@ -50,12 +54,8 @@ async function produce(): Promise<void> {
   done.events += plan.events.length;
 }
 
-let due = performance.now();
-let isStopped = false;
-void stopped.then(() => {
-  isStopped = true;
-});
 console.log('begin');
+const printing = setInterval(() => console.log(JSON.stringify(done)), printEveryMs);
 while (!isStopped) {
   const earlyMs = due - performance.now();
   if (earlyMs > 0) await delay(earlyMs);
