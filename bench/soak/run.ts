@@ -120,8 +120,7 @@ export async function soak(parts: {
     const ledger = await readLedger(stack);
     const overload = { ...ratesOf(rush), seconds: overloadSeconds, drainSeconds };
     const latency = await readLatency(stack.url, Math.max(1, Math.round(seconds / 60)));
-    // The first fifth is for what has just started.
-    const { produced: held } = ratesOf(sustained.slice(Math.floor(sustained.length / 5)));
+    const { produced: held } = ratesOf(sustained);
     return {
       samples,
       latency: latency.filter(({ at }) => at < seconds),
@@ -160,8 +159,9 @@ export async function soak(parts: {
   }
 }
 
+/** The first fifth does not count: it is for producers that have just started. */
 function ratesOf(phase: readonly Sample[]): Pick<Overload, 'produced' | 'handled' | 'backlog'> {
-  const [first, last] = [phase[0], phase.at(-1)];
+  const [first, last] = [phase[Math.floor(phase.length / 5)], phase.at(-1)];
   if (first === undefined || last === undefined) return { produced: 0, handled: 0, backlog: 0 };
   const seconds = last.at - first.at;
   const produced = last.committed - first.committed;
