@@ -1,13 +1,14 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Machine } from '../harness/machine.ts';
-import { lineChart, type Series } from '../plot/line-chart.ts';
+import { type Chart, type Line, toSvg } from '../page/chart.ts';
 import type { Check } from './checks.ts';
 import type { SoakOptions } from './options.ts';
 import type { Soaked } from './run.ts';
 import type { Sample } from './sampler.ts';
 import type { Windows } from './windows.ts';
 
+const MiB = 1_024 ** 2;
 const words = new Map([
   [true, 'met'],
   [false, 'MISSED'],
@@ -28,7 +29,7 @@ export function toTable(checks: readonly Check[]): string {
 
 /** Writes all figures to `latest.json`, and the plots beside it. */
 export async function store(
-  { samples, latency, overload, checks }: Soaked,
+  soaked: Soaked,
   facts: { readonly options: SoakOptions; readonly windows: Windows; readonly machine: Machine },
 ): Promise<void> {
   const { out, ...options } = facts.options;
@@ -38,62 +39,68 @@ export async function store(
     machine: facts.machine,
     options,
     windowsInSeconds: facts.windows,
-    checks,
-    overload,
-    latency,
-    samples,
+    checks: soaked.checks,
+    overload: soaked.overload,
+    latency: soaked.latency,
+    samples: soaked.samples,
   };
-  const plots = {
-    'latency.svg': lineChart({
+  await writeFile(join(out, 'latest.json'), `${JSON.stringify(figures)}\n`);
+  for (const [name, chart] of Object.entries(chartsOf(soaked)))
+    await writeFile(join(out, name), toSvg(chart));
+}
+
+/** By the names of their files. */
+function chartsOf({ samples, latency }: Soaked): Record<string, Chart> {
+  const x = { label: 'seconds', scale: 'linear' } as const;
+  const { memory = {}, waiting = {} } = samples.at(-1) ?? {};
+  return {
+    'latency.svg': {
       title: 'From commit to handled, while the rate is held',
-      x: 'time (s)',
-      y: 'latency (ms)',
-      series: (['p50', 'p95', 'p99'] as const).map((name) => ({
+      x,
+      y: { label: 'milliseconds', scale: 'log' },
+      lines: (['p50', 'p95', 'p99'] as const).map((name) => ({
         name,
         points: latency.map((stretch) => [stretch.at, stretch[name]] as const),
       })),
-    }),
-    'memory.svg': lineChart({
+    },
+    'memory.svg': {
       title: 'Memory of each process',
-      x: 'time (s)',
-      y: 'memory (MiB)',
-      series: over(samples, Object.keys(samples.at(-1)?.memory ?? {}), (sample, name) =>
-        sample.memory[name] === undefined ? undefined : sample.memory[name] / 1_024 ** 2,
+      x,
+      y: { label: 'MiB', scale: 'linear' },
+      lines: Object.keys(memory).map((name) =>
+        lineOf(name, samples, (sample) => (sample.memory[name] ?? Number.NaN) / MiB),
       ),
-    }),
-    'backlog.svg': lineChart({
+    },
+    'backlog.svg': {
       title: 'What waits, in the outbox and for each group',
-      x: 'time (s)',
-      y: 'backlog (events)',
-      series: [
-        ...over(samples, ['unpublished'], ({ unpublished }) => unpublished),
-        ...over(samples, Object.keys(samples.at(-1)?.waiting ?? {}), ({ waiting }, name) => waiting[name]),
+      x,
+      y: { label: 'events', scale: 'linear' },
+      lines: [
+        lineOf('outbox', samples, ({ unpublished }) => unpublished),
+        ...Object.keys(waiting).map((name) =>
+          lineOf(name, samples, (sample) => sample.waiting[name] ?? Number.NaN),
+        ),
       ],
-    }),
-    'windows.svg': lineChart({
+    },
+    'windows.svg': {
       title: 'What streams and outbox hold',
-      x: 'time (s)',
-      y: 'events',
-      series: [
-        ...over(samples, ['entries in the streams'], ({ entries }) => entries),
-        ...over(samples, ['rows in the outbox'], ({ rows }) => rows),
+      x,
+      y: { label: 'events', scale: 'linear' },
+      lines: [
+        lineOf('entries in the streams', samples, ({ entries }) => entries),
+        lineOf('rows in the outbox', samples, ({ rows }) => rows),
       ],
-    }),
+    },
   };
-  await writeFile(join(out, 'latest.json'), `${JSON.stringify(figures)}\n`);
-  for (const [name, plot] of Object.entries(plots)) await writeFile(join(out, name), plot);
 }
 
-function over(
-  samples: readonly Sample[],
-  names: readonly string[],
-  value: (sample: Sample, name: string) => number | undefined,
-): Series[] {
-  return names.map((name) => ({
-    name,
-    points: samples.flatMap((sample) => {
-      const y = value(sample, name);
-      return y === undefined || Number.isNaN(y) ? [] : [[sample.at, y] as const];
-    }),
-  }));
+const mostPoints = 150;
+
+/** A line of no more points than can be told apart. */
+function lineOf(name: string, samples: readonly Sample[], value: (sample: Sample) => number): Line {
+  const every = Math.ceil(samples.length / mostPoints);
+  const points = samples
+    .filter((_, index) => index % every === 0)
+    .map((sample) => [sample.at, value(sample)] as const);
+  return { name, points: points.filter(([, y]) => !Number.isNaN(y)) };
 }
