@@ -11,7 +11,7 @@ export interface Sample {
   readonly at: number;
   /** Events that were committed. */
   readonly committed: number;
-  /** Positions that the publisher has yet to come to, or does not know what became of. */
+  /** Events that the publisher has yet to come to, and positions of which it does not know what became of them. */
   readonly unpublished: number;
   /** Entries that a group was not given or has not acknowledged, by group. */
   readonly waiting: Readonly<Record<string, number>>;
@@ -55,7 +55,7 @@ export function createSampler(stack: Stack, committed: () => number): Sampler {
       Pick<Sample, 'unpublished' | 'rows' | 'outboxBytes' | 'partitions' | 'pastInboxDays' | 'deadLetters'>
     >(`
       select
-        (select greatest(0, s.last_value - c.position)::int from outbox_position s, outbox_cursor c)
+        (select count(*)::int from outbox_events e, outbox_cursor c where e.position > c.position)
           + (select coalesce(sum(last - first + 1), 0)::int from outbox_gaps) as unpublished,
         (select count(*)::int from outbox_events) as rows,
         (select sum(pg_total_relation_size(relid))::float8 from pg_partition_tree('outbox_events')) as "outboxBytes",
