@@ -6,10 +6,16 @@ const integration = [
   'tests/**/*.test.ts',
 ];
 const unit = ['packages/*/src/**/*.test.ts', 'services/*/src/**/*.test.ts', '{bench,scripts}/**/*.test.ts'];
-// Those that only read files of the repository.
-const readers = ['dependency-rules', 'compose', 'docs-links', 'env-example', 'runbooks'].map(
-  (name) => `tests/${name}.test.ts`,
-);
+// Those that need no servers.
+const readers = [
+  'dependency-rules',
+  'compose',
+  'docs-links',
+  'env-example',
+  'runbooks',
+  'scaling',
+  'soak-checks',
+].map((name) => `tests/${name}.test.ts`);
 const excluded = ['**/node_modules/**', '**/dist/**'];
 
 export default defineConfig({

@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type pg from 'pg';
+import { type Display, whole } from './display.ts';
 import { fields, type Meter } from './measure.ts';
 import type { Producer } from './producer.ts';
-import { type Display, whole } from './progress.ts';
 import type { Stack, Worker } from './stack.ts';
 
 /** What faults are done to, and who tells of them. */

@@ -2,13 +2,14 @@
 // every committed event was handled once and in order by every group.
 import { once } from 'node:events';
 import pg from 'pg';
+import { createDisplay, renderLatency, whole } from './display.ts';
 import { injectFaults } from './faults.ts';
 import { isClean, readLedger, renderDeadLetters, renderLedger } from './ledger.ts';
 import { howToLookAround, howToRedrive } from './look-around.ts';
 import { createMeter, type Meter, untilSettled } from './measure.ts';
 import { type DemoOptions, readOptions, UsageError, usage } from './options.ts';
 import { createProducer, type Producer } from './producer.ts';
-import { createDisplay, renderLatency, showProgress, whole } from './progress.ts';
+import { showProgress } from './progress.ts';
 import { type GroupName, groups, type Stack, startStack } from './stack.ts';
 
 const display = createDisplay(process.stdout);

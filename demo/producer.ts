@@ -1,10 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NewEvent } from '@event-bus/contracts';
-import { type BusDatabase, createDatabase, createPool } from '@event-bus/database';
-import { createOutbox } from '@event-bus/outbox';
-import { sql, type Transaction } from 'kysely';
+import { createDatabase, createPool } from '@event-bus/database';
 import { createScenario, type Plan } from './scenario.ts';
-import { troubleOf } from './trouble.ts';
+import { carryOut, type Outcome } from './transaction.ts';
 
 /** What the producer has done so far. */
 export interface Produced {
@@ -25,7 +22,6 @@ export interface Producer {
 }
 
 const writers = 6;
-const outbox = createOutbox();
 
 /** Creates a producer of so many events, of which it begins at most `rate` per second. */
 export function createProducer(options: {
@@ -34,7 +30,16 @@ export function createProducer(options: {
   readonly rate: number;
 }): Producer {
   const { url, events: total, rate } = options;
-  const scenario = createScenario(total);
+  const scenario = createScenario({
+    // Some of which change far more often than others.
+    users: Math.ceil(Math.min(300, total / 12)),
+    projects: Math.ceil(Math.min(150, total / 25)),
+    created: 0.25,
+    hot: 0.2,
+    another: 0.1,
+    brokenOneIn: 150,
+    flakyOneIn: 40,
+  });
   const waiting = new Set<{ readonly events: number; readonly resolve: () => void }>();
   const done = { events: 0, byPlainSql: 0, rolledBack: 0 };
   // Of transactions under way or committed.
@@ -71,13 +76,7 @@ export function createProducer(options: {
           if (early > 50 || claimed === total) continue;
           const plan = scenario.next(total - claimed);
           claimed += plan.events.length;
-          note(
-            plan,
-            await db
-              .transaction()
-              .execute((trx) => carryOut(trx, plan))
-              .catch(outcomeOf),
-          );
+          note(plan, await carryOut(db, plan));
         }
       };
       try {
@@ -87,68 +86,4 @@ export function createProducer(options: {
       }
     },
   };
-}
-
-type Outcome = 'committed' | 'rolled back' | 'gone';
-
-/** Thrown to roll a transaction back: on purpose, or because what it wanted to change is gone. */
-class RollBack extends Error {
-  readonly outcome: Outcome;
-
-  constructor(outcome: Outcome) {
-    super(outcome);
-    this.outcome = outcome;
-  }
-}
-
-function outcomeOf(error: unknown): Outcome {
-  if (error instanceof RollBack) return error.outcome;
-  throw error;
-}
-
-async function carryOut(trx: Transaction<BusDatabase>, plan: Plan): Promise<Outcome> {
-  const versions: number[] = [];
-  // The row's lock makes the versions of one user or project follow the order of the commits.
-  for (const event of plan.events) versions.push(await changeRecord(trx, event));
-  const appended =
-    plan.by === 'append' ? await outbox.append(trx, ...plan.events) : await insertBySql(trx, plan.events);
-  for (const [index, event] of plan.events.entries()) {
-    await sql`
-      insert into demo.appended (event_id, aggregate_type, aggregate_id, version, event_type, trouble)
-      values (${appended[index]?.eventId}, ${event.aggregateType}, ${event.aggregateId}, ${versions[index]},
-        ${event.type}, ${troubleOf(event.payload) ?? null})`.execute(trx);
-  }
-  if (plan.dawdleMs > 0) await delay(plan.dawdleMs);
-  if (plan.rollBack) throw new RollBack('rolled back');
-  return 'committed';
-}
-
-async function changeRecord(trx: Transaction<BusDatabase>, event: NewEvent): Promise<number> {
-  const { aggregateType: type, aggregateId: id } = event;
-  const { rows } = event.type.endsWith('.created')
-    ? await sql<{ version: number }>`
-        insert into demo.records (type, id, version) values (${type}, ${id}, 1) returning version`.execute(
-        trx,
-      )
-    : await sql<{ version: number }>`
-        update demo.records set version = version + 1, is_deleted = ${event.type.endsWith('.deleted')}
-        where type = ${type} and id = ${id} and not is_deleted
-        returning version`.execute(trx);
-  const [row] = rows;
-  if (row === undefined) throw new RollBack('gone');
-  return row.version;
-}
-
-/** What a producer in any other language does: the lock of the aggregate, and an INSERT with six columns. */
-async function insertBySql(trx: Transaction<BusDatabase>, events: readonly NewEvent[]) {
-  const appended: { readonly eventId: string }[] = [];
-  for (const { aggregateType, aggregateId, type, tenantId, actorId, payload } of events) {
-    await sql`select outbox_lock(${aggregateType}, ${aggregateId})`.execute(trx);
-    const { rows } = await sql<{ eventId: string }>`
-      insert into outbox_events (aggregate_type, aggregate_id, event_type, tenant_id, actor_id, payload)
-      values (${aggregateType}, ${aggregateId}, ${type}, ${tenantId}, ${actorId}, ${JSON.stringify(payload)})
-      returning event_id as "eventId"`.execute(trx);
-    appended.push(...rows);
-  }
-  return appended;
 }

@@ -29,16 +29,28 @@ export interface Scenario {
   committed(events: readonly NewEvent[]): void;
 }
 
-const mostUsers = 300;
-const mostProjects = 150;
+/** What an application does most. */
+export interface ScenarioOptions {
+  /** Most users that are created. */
+  readonly users: number;
+  /** Most projects that are created. */
+  readonly projects: number;
+  /** Share (0 to 1) of creations among the events, while there are to be more. */
+  readonly created: number;
+  /** Share of events that go to the same five users or projects, which so are often changed by several transactions at once. */
+  readonly hot: number;
+  /** Share of transactions that go on with another event. */
+  readonly another: number;
+  /** One in so many changes of projects fails each time, and one in so many the first time. */
+  readonly brokenOneIn: number;
+  readonly flakyOneIn: number;
+}
+
 const tenants = ['acme', 'globex', 'initech'];
 
-/** A scenario that creates up to 300 users and 150 projects, some of which change far more often than others. */
-export function createScenario(events: number): Scenario {
-  const wanted = {
-    user: Math.ceil(Math.min(mostUsers, events / 12)),
-    project: Math.ceil(Math.min(mostProjects, events / 25)),
-  };
+/** A scenario of users and projects that are created and changed. */
+export function createScenario(options: ScenarioOptions): Scenario {
+  const wanted = { user: options.users, project: options.projects };
   const begun = { user: 0, project: 0 };
   const known: { user: string[]; project: string[] } = { user: [], project: [] };
   let updates = 0;
@@ -46,12 +58,18 @@ export function createScenario(events: number): Scenario {
   /** Some updates of projects make trouble, each kind now and then. */
   function nextTrouble(): Trouble | undefined {
     updates += 1;
-    if (updates % 150 === 20) return 'always';
-    return updates % 40 === 10 ? 'once' : undefined;
+    if (updates % options.brokenOneIn === 20) return 'always';
+    return updates % options.flakyOneIn === 10 ? 'once' : undefined;
   }
 
-  function newEvent(topic: keyof typeof known): NewEvent {
-    const id = begun[topic] < wanted[topic] && chance(0.25) ? undefined : pick(known[topic]);
+  /** One of all, or now and then one of the first five. */
+  function pickFrom(ids: readonly string[]): string | undefined {
+    return pick(chance(options.hot) ? ids.slice(0, 5) : ids);
+  }
+
+  function newEvent(): NewEvent {
+    const topic = known.user.length > 0 && chance(0.35) ? 'project' : 'user';
+    const id = begun[topic] < wanted[topic] && chance(options.created) ? undefined : pickFrom(known[topic]);
     if (id === undefined) begun[topic] += 1;
     const [owner = 'nobody'] = known.user;
     if (topic === 'user') return userEvent(id);
@@ -60,9 +78,11 @@ export function createScenario(events: number): Scenario {
 
   return {
     next(most) {
-      const topic = known.user.length > 0 && chance(0.35) ? 'project' : 'user';
-      const events = [newEvent(topic)];
-      if (topic === 'project' && most > 1 && chance(0.3)) events.unshift(newEvent('user'));
+      const events = [newEvent()];
+      while (events.length < most && chance(options.another)) {
+        const more = newEvent();
+        if (!events.some(({ aggregateId }) => aggregateId === more.aggregateId)) events.push(more);
+      }
       return {
         events,
         by: events.length === 1 && chance(0.1) ? 'sql' : 'append',
@@ -106,10 +126,8 @@ function projectChange(aggregateId: string, actorId: string, trouble: Trouble | 
   return projectUpdated({ aggregateId, tenantId: pick(tenants) ?? '', actorId, payload });
 }
 
-/** Every fifth time one of the first five, which so are often changed by several transactions at once. */
 function pick<Item>(items: readonly Item[]): Item | undefined {
-  if (items.length === 0) return undefined;
-  return items[randomInt(chance(0.2) ? Math.min(5, items.length) : items.length)];
+  return items.length === 0 ? undefined : items[randomInt(items.length)];
 }
 
 function chance(share: number): boolean {

@@ -24,19 +24,22 @@ export const groups = {
 /** A consumer group of the demo. */
 export type GroupName = keyof typeof groups;
 
-/** A worker process: a publisher, a mover of what fails for good, or a runner of one group. */
+/** A worker process: a service of the bus, or a runner of one group. */
 export interface Worker {
   readonly name: string;
-  readonly role: 'publisher' | 'dlq-mover' | GroupName;
+  readonly role: keyof typeof services | GroupName;
   readonly pid: number;
   /** Ends it as a power cut would. */
   kill(): void;
 }
 
-/** All that the demo runs on: two servers and the worker processes. */
+/** All that the example application runs on: two servers and the worker processes. */
 export interface Stack {
   readonly url: string;
+  readonly postgres: PostgresServer;
   readonly redis: RedisServer;
+  /** What the outbox calls itself. */
+  readonly source: string;
   readonly mailFile: string;
   /** As long as it does not exist, some events of projects fail for good. */
   readonly mendedFile: string;
@@ -52,31 +55,42 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
+const source = 'demo';
 const root = join(import.meta.dirname, '..');
-const entryOf = (service: string) => join(root, 'services', service, 'src', 'main.ts');
-const entries = {
-  publisher: entryOf('outbox-publisher'),
-  'dlq-mover': entryOf('dlq-mover'),
-  runner: entryOf('consumer-runner'),
-};
+const services = {
+  publisher: 'outbox-publisher',
+  'dlq-mover': 'dlq-mover',
+  archiver: 'retention-archiver',
+  replayer: 'replayer',
+  monitor: 'bus-monitor',
+} as const;
+const isService = (role: Worker['role']): role is keyof typeof services => role in services;
 const schemas = [
   join(root, 'services', 'user-directory', 'schema.sql'),
   join(import.meta.dirname, 'schema.sql'),
 ];
 
+/** What a stack may have of its own. */
+export interface StackOptions {
+  /** Instead of servers that lose what they have when the machine does; PostgreSQL is given these settings. */
+  readonly startPostgres?: (settings: Readonly<Record<string, string>>) => Promise<PostgresServer>;
+  readonly startRedis?: () => Promise<RedisServer>;
+  /** Told to every worker, over what the stack says itself. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** A Redis server and a PostgreSQL server with all tables. Still without workers. */
-export async function startStack(): Promise<Stack> {
+export async function startStack(options: StackOptions = {}): Promise<Stack> {
   const folder = createTemporaryFolder('demo');
   const started: { stop(): Promise<unknown> }[] = [];
+  // So that the time from one commit to another can be told to the microsecond.
+  const settings = { track_commit_timestamp: 'on' };
   try {
-    const postgres = await startPostgres({
-      // So that the time from one commit to another can be told to the microsecond.
-      settings: { track_commit_timestamp: 'on' },
-    });
+    const postgres = await (options.startPostgres?.(settings) ?? startPostgres({ settings }));
     started.push(postgres);
-    const redis = await startRedis();
+    const redis = await (options.startRedis ?? startRedis)();
     started.push(redis);
-    return await prepare(postgres, redis, folder);
+    return await prepare({ postgres, redis, folder, own: options.environment ?? {} });
   } catch (error) {
     await Promise.all(started.map((server) => server.stop()));
     await folder.remove();
@@ -84,11 +98,17 @@ export async function startStack(): Promise<Stack> {
   }
 }
 
-async function prepare(
-  postgres: PostgresServer,
-  redis: RedisServer,
-  folder: TemporaryFolder,
-): Promise<Stack> {
+async function prepare({
+  postgres,
+  redis,
+  folder,
+  own,
+}: {
+  readonly postgres: PostgresServer;
+  readonly redis: RedisServer;
+  readonly folder: TemporaryFolder;
+  readonly own: Readonly<Record<string, string>>;
+}): Promise<Stack> {
   const { url } = await postgres.createDatabase('event_bus');
   await createTables(url);
   const mailFile = join(folder.path, 'mails.jsonl');
@@ -97,7 +117,7 @@ async function prepare(
   const environment = { DATABASE_URL: url, REDIS_URL: redis.url };
   const workers = createWorkers({
     ...environment,
-    OUTBOX_SOURCE: 'demo',
+    OUTBOX_SOURCE: source,
     MAILER_URL: pathToFileURL(mailFile).href,
     PROJECT_INDEX_MENDED: mendedFile,
     // Short, so that it shows within seconds what takes half a minute in production.
@@ -105,11 +125,14 @@ async function prepare(
     RECLAIM_EVERY: '500ms',
     LEASE_TTL: '2s',
     PUBLISH_SWEEP: '1s',
+    ...own,
   });
   return {
     ...workers,
     url,
+    postgres,
     redis,
+    source,
     mailFile,
     mendedFile,
     environment,
@@ -147,13 +170,15 @@ function createWorkers(env: Readonly<Record<string, string>>) {
   async function startWorker(role: Worker['role']): Promise<Worker> {
     const number = (started.get(role) ?? 0) + 1;
     started.set(role, number);
-    const isRunner = role !== 'publisher' && role !== 'dlq-mover';
-    const name = `${isRunner ? `${role} runner` : role} ${number}`;
+    const [service, kind, own] = isService(role)
+      ? [services[role], role, {}]
+      : ['consumer-runner', `${role} runner`, { CONSUMERS: groups[role] }];
+    const name = `${kind} ${number}`;
     const process = await spawnService({
       name,
-      entry: entries[isRunner ? 'runner' : role],
+      entry: join(root, 'services', service, 'src', 'main.ts'),
       cwd: root,
-      env: isRunner ? { ...env, CONSUMERS: groups[role] } : env,
+      env: { ...env, ...own },
     });
     const worker: Worker = {
       name,

@@ -1,4 +1,4 @@
-// What stands behind `npm run demo | test | stack | bench | mutants | check`: from a fresh clone and any Node.js
+// What stands behind `npm run demo | test | stack | bench | soak | mutants | check`: from a fresh clone and any Node.js
 // from 18 on it installs the locked dependencies (which bring the Node.js the project runs on) and a Redis server,
 // then becomes the real command: same arguments, same output, same exit status, same signals.
 import { spawn } from 'node:child_process';
@@ -17,6 +17,7 @@ const COMMANDS = new Map([
   ['test', ['vitest', 'run']],
   ['stack', [...node, 'scripts/stack.ts']],
   ['bench', [...node, 'bench/main.ts']],
+  ['soak', [...node, 'bench/soak/main.ts']],
   ['mutants', [...node, 'scripts/mutants.ts']],
   ['check', [...node, 'scripts/check.ts']],
 ]);

@@ -22,10 +22,18 @@ const postgresSettings = {
 };
 const redisSettings = { appendonly: 'yes', appendfsync: 'everysec' };
 
-/** A PostgreSQL server that waits for the disk at every commit. Its data lies on disk: memory needs no fsync. */
-export async function startDurablePostgres(): Promise<PostgresServer> {
+/**
+ * A PostgreSQL server that waits for the disk at every commit. Its data lies on disk: memory needs no fsync.
+ * @param settings on top of those of all benchmarks.
+ */
+export async function startDurablePostgres(
+  settings: Readonly<Record<string, string>> = {},
+): Promise<PostgresServer> {
   const folder = createTemporaryFolder('bench');
-  const server = await startPostgres({ dataDir: join(folder.path, 'data'), settings: postgresSettings });
+  const server = await startPostgres({
+    dataDir: join(folder.path, 'data'),
+    settings: { ...postgresSettings, ...settings },
+  });
   return {
     ...server,
     get pid() {
