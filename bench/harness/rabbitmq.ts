@@ -5,6 +5,7 @@ import { type Broker, startServer } from './broker.ts';
 
 /** Starts a RabbitMQ server without plugins, with the port mapper of Erlang that it needs. */
 export async function startRabbit(): Promise<Broker> {
+  const script = findScript();
   const folder = createTemporaryFolder('rabbitmq');
   const [port, distributionPort, mapperPort] = [await freePort(), await freePort(), await freePort()];
   const started: { end(signal: 'SIGTERM'): Promise<unknown> }[] = [];
@@ -16,7 +17,7 @@ export async function startRabbit(): Promise<Broker> {
     // Else Erlang would start one by itself, which outlives the server.
     const mapperArgs = ['-d', '-d', '-port', String(mapperPort), '-address', '127.0.0.1'];
     started.push(await startServer('epmd', mapperArgs, /entering the main select/));
-    const server = await startServer(findScript(), [], /Server startup complete/, {
+    const server = await startServer(script, [], /Server startup complete/, {
       HOME: folder.path,
       ERL_EPMD_PORT: String(mapperPort),
       RABBITMQ_NODENAME: 'bench@localhost',
