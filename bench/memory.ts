@@ -12,7 +12,7 @@ import { peakMemory, peakMemoryFigure } from './harness/memory.ts';
 import { countOr } from './harness/parameters.ts';
 import type { Goal, Question, Run, Stage, Variant } from './harness/question.ts';
 
-// Five million, which is asked for at times, would take more than four minutes for this variant alone.
+// Five million would take more than four minutes in three rounds.
 const backlog = countOr('BENCH_BACKLOG', 1_000_000);
 /** Of them a runner handles so many: it holds no more afterwards than before. */
 const handledOfBacklog = 100_000;
