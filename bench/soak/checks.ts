@@ -1,3 +1,4 @@
+import type { Rates } from './rates.ts';
 import type { Sample } from './sampler.ts';
 import type { Windows } from './windows.ts';
 
@@ -10,6 +11,23 @@ export interface Check {
 }
 
 const MiB = 1_024 ** 2;
+const whole = (value: number) => Math.round(value).toLocaleString('en');
+
+/** Whether as much was produced as was asked for, and far more in the overload than was handled. */
+export function checkRates(held: Rates, rate: number, overload: Rates): Check[] {
+  return [
+    {
+      name: 'rate held',
+      met: held.produced >= 0.98 * rate,
+      found: `${whole(held.produced)} of ${whole(rate)} events/s`,
+    },
+    {
+      name: 'overloaded',
+      met: overload.produced >= 2 * overload.handled,
+      found: `${whole(overload.produced)} events/s produced, ${whole(overload.handled)} handled meanwhile`,
+    },
+  ];
+}
 
 /** From how many minutes on memory is judged: a process that has just started still takes up what it will need. */
 export const judgedFromMinutes = 5;
