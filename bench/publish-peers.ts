@@ -30,9 +30,9 @@ export const peers: readonly Variant[] = [
     package: 'graphile-worker',
     program: 'graphile',
     settings: { SETTINGS: 'tuned' },
-    events: 50_000,
+    events: 100_000,
   }),
-  jobQueue({ name: 'pg-boss, tuned', package: 'pg-boss', program: 'pg-boss', events: 50_000 }),
+  jobQueue({ name: 'pg-boss, tuned', package: 'pg-boss', program: 'pg-boss', events: 100_000 }),
   outbox('polling', 2_000),
   outbox('replication', 10_000),
 ];

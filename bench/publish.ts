@@ -8,7 +8,7 @@ import type { Question, Run, Stage } from './harness/question.ts';
 import { assertEntries } from './publish-entries.ts';
 import { peers } from './publish-peers.ts';
 
-const events = 50_000;
+const events = 100_000;
 // At a row at a time, more would only take longer.
 const referenceEvents = 6_000;
 const templates = { log: 'bench_publish', status: 'bench_publish_row_by_row' };

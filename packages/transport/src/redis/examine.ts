@@ -3,7 +3,7 @@ import { isForbidden } from './replies.ts';
 import { readInfo } from './server-info.ts';
 
 /** A kind of process, as `infra/redis/users.acl` has a user for each. */
-export type RedisUser = keyof typeof commandsOf;
+export type RedisUser = (typeof redisUsers)[number];
 
 /** What a server says of itself, and what it refuses to the user of the URL. */
 export interface ServerExamination {
@@ -24,120 +24,47 @@ export interface ServerExamination {
   readonly forbidden: readonly string[];
 }
 
-// What each kind of process sends, as users.acl grants it; a test compares the two.
-const commandsOf = {
-  publisher: ['eval', 'hget', 'hset', 'xadd', 'xdel', 'xrange'],
-  runner: [
-    'eval',
-    'exists',
-    'hdel',
-    'hget',
-    'hgetall',
-    'hmget',
-    'hset',
-    'xack',
-    'xclaim',
-    'xdel',
-    'xgroup',
-    'xlen',
-    'xpending',
-    'xrange',
-    'xreadgroup',
-    'xrevrange',
-  ],
-  mover: [
-    'time',
-    'eval',
-    'hdel',
-    'hget',
-    'hscan',
-    'xack',
-    'xadd',
-    'xdel',
-    'xgroup',
-    'xinfo',
-    'xlen',
-    'xpending',
-    'xrange',
-  ],
-  archiver: [
-    'time',
-    'eval',
-    'exists',
-    'hget',
-    'hgetall',
-    'hset',
-    'memory',
-    'xinfo',
-    'xlen',
-    'xpending',
-    'xrange',
-    'xrevrange',
-    'xtrim',
-  ],
-  monitor: ['time', 'eval', 'exists', 'hgetall', 'hscan', 'xinfo', 'xlen', 'xpending', 'xrange', 'xrevrange'],
-  operator: [
-    'time',
-    'eval',
-    'exists',
-    'memory',
-    'hgetall',
-    'hmget',
-    'hscan',
-    'hset',
-    'xadd',
-    'xdel',
-    'xgroup',
-    'xinfo',
-    'xlen',
-    'xpending',
-    'xrange',
-    'xread',
-    'xrevrange',
-  ],
-} as const satisfies Readonly<Record<string, readonly Command[]>>;
+/** All kinds of processes. */
+export const redisUsers = ['publisher', 'runner', 'mover', 'archiver', 'monitor', 'operator'] as const;
 
 const stream = 'events:doctor';
 const beside = '{events:doctor}:doctor';
+const everybody = redisUsers.join(' ');
 
 /**
- * Each command in a form that changes nothing, also where the keys are there: they are never written to. HSET gets a field
- * without a value, which is refused after the right was looked at.
+ * Who sends which commands, as users.acl grants them (a test compares the two), and each in a form that changes nothing, also
+ * where the keys are there: they are never written to. HSET gets a field without a value, which is refused after the right was
+ * looked at.
  */
-const harmless = {
-  eval: ['return 1', '0'],
-  exists: [stream],
-  hdel: [beside, 'field'],
-  hget: [beside, 'field'],
-  hgetall: [beside],
-  hmget: [beside, 'field'],
-  hscan: [beside, '0'],
-  hset: [beside, 'field', 'value', 'field'],
-  memory: ['USAGE', stream],
-  time: [],
-  xack: [stream, 'doctor', '0-1'],
-  xadd: [stream, 'NOMKSTREAM', '*', 'field', 'value'],
-  xclaim: [stream, 'doctor', 'doctor', '0', '0-1'],
-  xdel: [stream, '0-1'],
-  xgroup: ['DELCONSUMER', stream, 'doctor', 'doctor'],
-  xinfo: ['STREAM', stream],
-  xlen: [stream],
-  xpending: [stream, 'doctor'],
-  xrange: [stream, '-', '+', 'COUNT', '1'],
-  xread: ['COUNT', '1', 'STREAMS', stream, '0-0'],
-  xreadgroup: ['GROUP', 'doctor', 'doctor', 'STREAMS', stream, '>'],
-  xrevrange: [stream, '+', '-', 'COUNT', '1'],
-  xtrim: [stream, 'MINID', '0'],
-} as const satisfies Readonly<Record<string, readonly string[]>>;
-
-type Command = keyof typeof harmless;
-
-/** All kinds of processes. */
-export const redisUsers = Object.keys(commandsOf) as RedisUser[];
+const commands: Readonly<Record<string, { readonly by: string; readonly args: readonly string[] }>> = {
+  eval: { by: everybody, args: ['return 1', '0'] },
+  exists: { by: 'runner archiver monitor operator', args: [stream] },
+  hdel: { by: 'runner mover', args: [beside, 'field'] },
+  hget: { by: 'publisher runner mover archiver', args: [beside, 'field'] },
+  hgetall: { by: 'runner archiver monitor operator', args: [beside] },
+  hmget: { by: 'runner operator', args: [beside, 'field'] },
+  hscan: { by: 'mover monitor operator', args: [beside, '0'] },
+  hset: { by: 'publisher runner archiver operator', args: [beside, 'field', 'value', 'field'] },
+  memory: { by: 'archiver operator', args: ['USAGE', stream] },
+  time: { by: 'mover archiver monitor operator', args: [] },
+  xack: { by: 'runner mover', args: [stream, 'doctor', '0-1'] },
+  xadd: { by: 'publisher mover operator', args: [stream, 'NOMKSTREAM', '*', 'field', 'value'] },
+  xclaim: { by: 'runner', args: [stream, 'doctor', 'doctor', '0', '0-1'] },
+  xdel: { by: 'publisher runner mover operator', args: [stream, '0-1'] },
+  xgroup: { by: 'runner mover operator', args: ['DELCONSUMER', stream, 'doctor', 'doctor'] },
+  xinfo: { by: 'mover archiver monitor operator', args: ['STREAM', stream] },
+  xlen: { by: 'runner mover archiver monitor operator', args: [stream] },
+  xpending: { by: 'runner mover archiver monitor operator', args: [stream, 'doctor'] },
+  xrange: { by: everybody, args: [stream, '-', '+', 'COUNT', '1'] },
+  xread: { by: 'operator', args: ['COUNT', '1', 'STREAMS', stream, '0-0'] },
+  xreadgroup: { by: 'runner', args: ['GROUP', 'doctor', 'doctor', 'STREAMS', stream, '>'] },
+  xrevrange: { by: 'runner archiver monitor operator', args: [stream, '+', '-', 'COUNT', '1'] },
+  xtrim: { by: 'archiver', args: [stream, 'MINID', '0'] },
+};
 
 /** The commands that a kind of process needs. */
-export function commandsNeeded(user: RedisUser): readonly string[] {
-  return commandsOf[user];
+export function commandsNeeded(user: RedisUser): string[] {
+  return Object.keys(commands).filter((name) => commands[name]?.by.split(' ').includes(user));
 }
 
 /**
@@ -158,9 +85,9 @@ export async function examineServer(url: string, user: RedisUser): Promise<Serve
     );
     const hereMs = (sentAt + Date.now()) / 2;
     const forbidden: string[] = [];
-    for (const command of commandsOf[user]) {
+    for (const command of commandsNeeded(user)) {
       try {
-        await connection.call((redis) => redis.call(command, ...harmless[command]));
+        await connection.call((redis) => redis.call(command, ...(commands[command]?.args ?? [])));
       } catch (error) {
         // That there is no such group, say, is an answer.
         if (isForbidden(error)) forbidden.push(command);
