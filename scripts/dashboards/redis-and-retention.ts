@@ -68,6 +68,16 @@ export const redisAndRetention: Dashboard = {
       ),
     ],
     [
+      graph('Partitions that cannot be dropped', 'Old ones of outboxes and inboxes, and what holds them', [
+        { expr: 'bus_outbox_prune_blocked > 0', legend: 'outbox {{bus_source}}: {{bus_reason}}' },
+        { expr: 'bus_inbox_prune_blocked > 0', legend: 'inbox of {{instance}}: {{bus_reason}}' },
+      ]),
+      graph('Replays that do not get on', 'Not taken up by a replayer, or failed', [
+        { expr: 'bus_replays_queued > 0', legend: `waits: ${labels.group}` },
+        { expr: 'bus_replays_failed > 0', legend: `failed: ${labels.group}` },
+      ]),
+    ],
+    [
       graph(
         'Looking through pending lists',
         'One sweep of the dlq-mover, on average',
