@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Redis } from 'ioredis';
+import { type ConsumerSettings, consumerEnv } from './consumer-env.ts';
 import { stream } from './fill/events.ts';
 import { fillStream } from './fill/stream.ts';
 import { measureService } from './harness/measure.ts';
@@ -7,20 +8,11 @@ import type { Run, Stage } from './harness/question.ts';
 
 const service = join(import.meta.dirname, '..', 'services', 'consumer-runner', 'src', 'main.ts');
 
-/** What of `consumer.ts` differs between variants. */
-export interface ConsumerSettings {
-  readonly transaction: 'event' | 'batch';
-  /** With `transaction: 'batch'`; 100 is the default of consumers. */
-  readonly batchSize?: number;
-  /** `none`: handlers return at once. */
-  readonly handler: 'insert' | 'none';
-}
-
 /** Has a consumer-runner handle a pre-filled stream. Its inbox is in the database that `url` names. */
 export async function runRunner(
   stage: Stage,
   url: string,
-  { transaction, batchSize = 100, handler }: ConsumerSettings,
+  settings: ConsumerSettings,
   events: number,
 ): Promise<Run> {
   const redis = stage.redis.client();
@@ -30,10 +22,7 @@ export async function runRunner(
     env: {
       DATABASE_URL: url,
       REDIS_URL: stage.redis.url,
-      CONSUMERS: import.meta.dirname,
-      BENCH_TRANSACTION: transaction,
-      BENCH_BATCH_SIZE: String(batchSize),
-      BENCH_HANDLER: handler,
+      ...consumerEnv(settings),
     },
     events,
     progress: () => progressOf(redis, lastId, events),

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { type Peer, peers, runPeer } from './consume-peers.ts';
-import { type ConsumerSettings, runRunner } from './consume-runner.ts';
+import { runRunner } from './consume-runner.ts';
+import type { ConsumerSettings } from './consumer-env.ts';
 import { createTemplate, queryNumber } from './fill/database.ts';
 import { createEffects } from './fill/effects.ts';
 import { fillStream } from './fill/stream.ts';
@@ -73,10 +74,10 @@ async function runOneByOne(stage: Stage): Promise<Run> {
   return run;
 }
 
-async function runOurs(stage: Stage, settings: Omit<ConsumerSettings, 'handler'>): Promise<Run> {
+async function runOurs(stage: Stage, settings: ConsumerSettings): Promise<Run> {
   const events = stage.count(counts[settings.transaction]);
   const url = await stage.database(template);
-  const run = await runRunner(stage, url, { ...settings, handler: 'insert' }, events);
+  const run = await runRunner(stage, url, settings, events);
   await assertHandled(url, events);
   return run;
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { eventually } from '@event-bus/testkit';
+import { consumerEnv } from './consumer-env.ts';
 import { createTemplate, queryNumber } from './fill/database.ts';
 import { createEffects } from './fill/effects.ts';
 import type { Figure } from './harness/figure.ts';
@@ -65,7 +66,7 @@ async function runBus(stage: Stage, rate: number, variables: Variables = {}): Pr
   };
   const runner = {
     entry: join(services, 'consumer-runner', 'src', 'main.ts'),
-    env: { ...servers, CONSUMERS: import.meta.dirname, BENCH_TRANSACTION: 'event' },
+    env: { ...servers, ...consumerEnv({ transaction: 'event' }) },
   };
   const produce = async (events: number, eventsPerSecond: number): Promise<Figure[]> => {
     const load = { EVENTS: String(events), RATE: String(eventsPerSecond) };

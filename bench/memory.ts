@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { createTemporaryFolder, type ServiceProcess } from '@event-bus/testkit';
+import { consumerEnv } from './consumer-env.ts';
 import { crowd, fillCrowd, registerCrowd } from './fill/crowd.ts';
 import { createTemplate, queryNumber } from './fill/database.ts';
 import { createEffects } from './fill/effects.ts';
@@ -154,8 +155,7 @@ async function runRunner(stage: Stage, { transaction, entries, handled, filling 
     env: {
       DATABASE_URL: url,
       REDIS_URL: stage.redis.url,
-      CONSUMERS: import.meta.dirname,
-      BENCH_TRANSACTION: transaction,
+      ...consumerEnv({ transaction }),
     },
     events,
     isDone: async () => (await queryNumber(url, 'select count(*) from effects')) >= events,

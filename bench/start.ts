@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { createTemporaryFolder } from '@event-bus/testkit';
 import type { Redis } from 'ioredis';
+import { consumerEnv } from './consumer-env.ts';
 import { createTemplate } from './fill/database.ts';
 import { createEffects } from './fill/effects.ts';
 import { entryOf, stream } from './fill/events.ts';
@@ -82,8 +83,7 @@ async function programOf(stage: Stage, service: string, variables: Readonly<Reco
     DATABASE_URL: await stage.database(template),
     REDIS_URL: stage.redis.url,
     OUTBOX_SOURCE: 'bench',
-    CONSUMERS: import.meta.dirname,
-    BENCH_TRANSACTION: 'event',
+    ...consumerEnv({ transaction: 'event' }),
     ...variables,
   };
   return { entry: join(import.meta.dirname, '..', 'services', service, 'src', 'main.ts'), env };

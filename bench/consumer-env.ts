@@ -1,0 +1,22 @@
+/** What of `consumer.ts` differs between variants. */
+export interface ConsumerSettings {
+  readonly transaction: 'event' | 'batch';
+  /** With `transaction: 'batch'`; 100 is the default of consumers. */
+  readonly batchSize?: number;
+  /** `none`: handlers return at once. */
+  readonly handler?: 'insert' | 'none';
+}
+
+/** The environment in which a consumer-runner runs `consumer.ts`. */
+export function consumerEnv({
+  transaction,
+  batchSize = 100,
+  handler = 'insert',
+}: ConsumerSettings): Readonly<Record<string, string>> {
+  return {
+    CONSUMERS: import.meta.dirname,
+    BENCH_TRANSACTION: transaction,
+    BENCH_BATCH_SIZE: String(batchSize),
+    BENCH_HANDLER: handler,
+  };
+}
