@@ -66,7 +66,7 @@ async function runBus(stage: Stage, rate: number, variables: Variables = {}): Pr
   };
   const runner = {
     entry: join(services, 'consumer-runner', 'src', 'main.ts'),
-    env: { ...servers, ...consumerEnv({ transaction: 'event' }) },
+    env: { ...servers, ...consumerEnv({ transaction: 'batch' }) },
   };
   const produce = async (events: number, eventsPerSecond: number): Promise<Figure[]> => {
     const load = { EVENTS: String(events), RATE: String(eventsPerSecond) };

@@ -218,6 +218,57 @@ describe('in plain SQL', () => {
     );
   });
 
+  test('a producer that puts operators and functions of its own before those of PostgreSQL changes nothing by it', async () => {
+    const role = `producer_${database.name}`;
+    await sql.raw(`create role ${role} login; create schema ${role} authorization ${role}`).execute(db);
+    await sql`select outbox_grant_producer(${role})`.execute(db);
+    const url = new URL(database.url);
+    url.username = role;
+    url.searchParams.set('options', `-c search_path=${role},pg_catalog,public`);
+    const producer = new pg.Client({ connectionString: url.href });
+    await producer.connect();
+    const insert = (type: string) =>
+      producer.query({
+        text: `insert into public.outbox_events (aggregate_type, aggregate_id, event_type, tenant_id, actor_id, payload)
+          values ($1, 'ann', 'user.created', 'acme', 'alice', '{}')`,
+        values: [type],
+      });
+    try {
+      await producer.query(`do $do$
+        declare
+          own record;
+          types oid[] := '{text,int4,timestamptz,interval}'::regtype[]::oid[];
+        begin
+          for own in select p.proname, pg_get_function_identity_arguments(p.oid) as arguments, p.prorettype::regtype as result
+            from pg_proc p where pronamespace = 'pg_catalog'::regnamespace and prokind = 'f' and provariadic = 0 and proname in (
+              'octet_length', 'btrim', 'now', 'isfinite', 'get_byte', 'sha256', 'convert_to', 'pg_current_xact_id', 'nextval',
+              'pg_try_advisory_xact_lock_shared', 'current_setting', 'pg_notify')
+          loop
+            execute format('create function %I.%I(%s) returns %s language plpgsql as $$ begin raise exception ''hijacked''; end $$',
+              current_user, own.proname, own.arguments, own.result);
+          end loop;
+          for own in select o.oid, o.oprname, o.oprleft::regtype as l, o.oprright::regtype as r, o.oprresult::regtype as result
+            from pg_operator o where oprnamespace = 'pg_catalog'::regnamespace
+              and oprname in ('!~', '=', '<>', '<', '>', '>=', '+', '-', '||') and oprleft = any (types) and oprright = any (types)
+          loop
+            execute format('create function %I.own_%s(%s, %s) returns %s language plpgsql as $$ begin raise exception ''hijacked''; end $$',
+              current_user, own.oid, own.l, own.r, own.result);
+            execute format('create operator %I.%s (leftarg = %s, rightarg = %s, function = %I.own_%s)',
+              current_user, own.oprname, own.l, own.r, current_user, own.oid);
+          end loop;
+        end $do$`);
+      await expect(producer.query(`select 'a'::text !~ 'b'`)).rejects.toThrow('hijacked');
+      await expect(producer.query('select now()')).rejects.toThrow('hijacked');
+
+      await insert('user');
+      await expect(insert('Not A Type')).rejects.toMatchObject({ code: '23514', column: 'aggregate_type' });
+    } finally {
+      await producer.end();
+    }
+    expect(await log()).toMatchObject([{ position: '1', aggregate_id: 'ann' }]);
+    await sql.raw(`drop owned by ${role} cascade; drop role ${role}`).execute(db);
+  });
+
   test('a role that may only insert can insert the six columns, and do nothing else', async () => {
     const role = `producer_${database.name}`;
     await sql.raw(`create role ${role} login`).execute(db);
