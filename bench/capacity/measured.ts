@@ -1,27 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Results } from '../harness/results.ts';
+import type { VariantResult } from '../harness/rounds.ts';
 
 /** CPU time of one event in microseconds. */
 export interface CpuPerEvent {
   readonly program: number;
   readonly postgres: number;
   readonly redis: number;
-}
-
-interface Variant {
-  readonly name: string;
-  readonly cpuPerEvent?: CpuPerEvent;
-  /** What is on record since there are other figures, too. */
-  readonly figures?: readonly { readonly name: string; readonly median: number }[];
-}
-
-interface Results {
-  readonly machine: { readonly cpu: string; readonly cores: number };
-  readonly answers: readonly {
-    readonly question: string;
-    readonly at: string;
-    readonly variants: readonly Variant[];
-  }[];
 }
 
 const file = join(import.meta.dirname, '..', 'results', 'latest.json');
@@ -64,10 +50,10 @@ export function readMeasured(): Measured {
   };
 }
 
-function cpuOf(variant: Variant | undefined): CpuPerEvent | undefined {
+function cpuOf(variant: VariantResult | undefined): CpuPerEvent | undefined {
   const [program, postgres, redis] = ['program', 'postgres', 'redis'].map(
-    (process) => variant?.figures?.find(({ name }) => name === `CPU ${process}`)?.median,
+    (process) => variant?.figures.find(({ name }) => name === `CPU ${process}`)?.median,
   );
-  if (program === undefined || postgres === undefined || redis === undefined) return variant?.cpuPerEvent;
+  if (program === undefined || postgres === undefined || redis === undefined) return undefined;
   return { program, postgres, redis };
 }

@@ -1,7 +1,11 @@
 import type { Mutation } from './mutation.ts';
 
 const table = 'packages/database/migrations/0001-outbox.sql';
-const trigger = 'packages/database/migrations/0009-event-bytes.sql';
+const trigger = 'packages/database/migrations/0021-insert-trigger.sql';
+const draw = `  new.position := case
+    when pg_catalog.pg_current_xact_id() is not null then pg_catalog.nextval('public.outbox_position')
+  end;
+`;
 
 /** What keeps the log of a producer's transactions decidable and in order. */
 export const appendingMutations: readonly Mutation[] = [
@@ -23,8 +27,9 @@ export const appendingMutations: readonly Mutation[] = [
     edits: [
       {
         file: trigger,
-        find: "  new.position := case when pg_current_xact_id() is not null then nextval('public.outbox_position') end;\n",
-        replace: "  new.position := nextval('public.outbox_position');\n  perform pg_current_xact_id();\n",
+        find: draw,
+        replace:
+          "  new.position := pg_catalog.nextval('public.outbox_position');\n  perform pg_catalog.pg_current_xact_id();\n",
       },
     ],
     tests: ['packages/outbox/src/position.int.test.ts'],
@@ -41,7 +46,7 @@ export const appendingMutations: readonly Mutation[] = [
       },
       {
         file: trigger,
-        find: "  new.position := case when pg_current_xact_id() is not null then nextval('public.outbox_position') end;\n",
+        find: draw,
         replace: '',
       },
     ],
