@@ -39,7 +39,7 @@ export function toSvg({ title, x, y, lines }: Chart): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height + legendHeight}" font-family="sans-serif" font-size="12">`,
     '<rect width="100%" height="100%" fill="#fff"/>',
-    `<title>${escape(title)}</title>`,
+    `<title>${escapeText(title)}</title>`,
     text(plot.left, 24, title, 'font-size="15" font-weight="bold"'),
     ...xAxis.ticks.flatMap((tick) => [
       rule(left(tick), plot.top, left(tick), plot.bottom),
@@ -77,10 +77,10 @@ function rule(x1: number, y1: number, x2: number, y2: number): string {
 }
 
 function text(x: number, y: number, content: string, attributes = ''): string {
-  return `<text x="${x}" y="${y}" fill="#222" ${attributes}>${escape(content)}</text>`;
+  return `<text x="${x}" y="${y}" fill="#222" ${attributes}>${escapeText(content)}</text>`;
 }
 
-function escape(content: string): string {
+function escapeText(content: string): string {
   return content.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }
 
