@@ -239,7 +239,7 @@ const all: readonly Fault[] = [
       query(`update group_runners set circuit = 'open', circuit_since = now(), circuit_error = 'refused'`),
     mend: () =>
       query(`update group_runners set circuit = 'closed', circuit_since = null, circuit_error = null`),
-    found: ['problem group mail: its circuit is open on 1 runners: refused'],
+    found: ['problem group mail: its circuit is open on 1 of 1 runner: refused'],
   },
   {
     of: 'what nobody makes a dead letter, archives or trims',

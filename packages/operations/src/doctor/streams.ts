@@ -79,6 +79,7 @@ export async function checkGroups(
 function checkGroup(group: string, places: readonly GroupView[], findings: Finding[]): void {
   const report = reportTo(findings, `group ${group}`);
   const [{ runners, pause, circuit } = { runners: 0, pause: null, circuit: null }] = places;
+  const counted = `${runners} ${runners === 1 ? 'runner' : 'runners'}`;
   if (runners === 0)
     report.problem(
       'no runner of it was heard of lately: its events wait, and keep their streams from being trimmed',
@@ -91,7 +92,7 @@ function checkGroup(group: string, places: readonly GroupView[], findings: Findi
     );
   if (circuit !== null)
     report.problem(
-      `its circuit is open on ${circuit.runners} runners: ${circuit.error}`,
+      `its circuit is open on ${circuit.runners} of ${counted}: ${circuit.error}`,
       'bring back what its handlers need; the circuit closes by itself: runbook BusCircuitOpen',
     );
   const missing = places.filter(({ state, awaitsHistory }) => state === 'missing' && !awaitsHistory);
@@ -109,7 +110,5 @@ function checkGroup(group: string, places: readonly GroupView[], findings: Findi
       'start a dlq-mover for the database of its inbox; `bus pending --state given-up` lists them',
     );
   const onHistory = places.some(({ awaitsHistory }) => awaitsHistory);
-  report.ok(
-    `${runners} ${runners === 1 ? 'runner' : 'runners'}${onHistory ? ', given its history first' : ''}`,
-  );
+  report.ok(`${counted}${onHistory ? ', given its history first' : ''}`);
 }

@@ -1,5 +1,5 @@
 import { openConnection } from './connection.ts';
-import { isForbidden } from './replies.ts';
+import { isAnswer, isForbidden } from './replies.ts';
 import { readInfo } from './server-info.ts';
 
 /** A kind of process, as `infra/redis/users.acl` has a user for each. */
@@ -27,14 +27,14 @@ export interface ServerExamination {
 /** All kinds of processes. */
 export const redisUsers = ['publisher', 'runner', 'mover', 'archiver', 'monitor', 'operator'] as const;
 
-const stream = 'events:doctor';
-const beside = '{events:doctor}:doctor';
+// Keys of the bus by their pattern, and of no topic: those begin with a letter.
+const stream = 'events:-doctor';
+const beside = '{events:-doctor}:doctor';
 const everybody = redisUsers.join(' ');
 
 /**
- * Who sends which commands, as users.acl grants them (a test compares the two), and each in a form that changes nothing, also
- * where the keys are there: they are never written to. HSET gets a field without a value, which is refused after the right was
- * looked at.
+ * Who sends which commands, as users.acl grants them (a test compares the two), and each in a form that changes nothing: of
+ * what is not there, or, of HSET, with a field without a value, which is refused after the right was looked at.
  */
 const commands: Readonly<Record<string, { readonly by: string; readonly args: readonly string[] }>> = {
   eval: { by: everybody, args: ['return 1', '0'] },
@@ -89,8 +89,9 @@ export async function examineServer(url: string, user: RedisUser): Promise<Serve
       try {
         await connection.call((redis) => redis.call(command, ...(commands[command]?.args ?? [])));
       } catch (error) {
-        // That there is no such group, say, is an answer.
         if (isForbidden(error)) forbidden.push(command);
+        // That there is no such group, say, is an answer, too.
+        else if (!isAnswer(error)) throw error;
       }
     }
     const [redisVersion = '0', valkey] = [facts.get('redis_version'), facts.get('valkey_version')];

@@ -53,6 +53,11 @@ export function isDemoted(error: Error): boolean {
   return codeOf(error.message) === 'READONLY';
 }
 
+/** The server itself has said no, whatever for: it was reached, and there is nothing to be unsure of. */
+export function isAnswer(error: unknown): boolean {
+  return error instanceof TransportError && isReply(error.cause);
+}
+
 /** The user may not send this command, or not with this key. */
 export function isForbidden(error: unknown): boolean {
   return (
