@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { loadReplay, type Replay } from '@event-bus/database';
 import { findReplayObstacle, type ReplayObstacle, replayPercent } from '@event-bus/operations';
 import type { SetStatus } from '../exit-status.ts';
+import { describeFailure } from '../failure.ts';
 import { oneLine, plural } from '../format.ts';
 import { interruption } from '../interruption.ts';
 import { print, printError } from '../output.ts';
@@ -59,10 +60,14 @@ function progressLine(replay: Replay): string {
   return `[${bar}] ${String(percent).padStart(3)}%  ${injected} injected, ${handled} settled  ${replay.state}`;
 }
 
-/** What a replay that stands waits for, behind its progress. */
+/** What a replay that stands waits for, behind its progress. A server that is away is such an obstacle, and no end. */
 async function waitingText(from: Parameters<typeof findReplayObstacle>[0], replay: Replay): Promise<string> {
-  const obstacle = await findReplayObstacle(from, replay);
-  return obstacle === null ? '' : `, waits: ${obstacleText(replay.group, obstacle)}`;
+  try {
+    const obstacle = await findReplayObstacle(from, replay);
+    return obstacle === null ? '' : `, waits: ${obstacleText(replay.group, obstacle)}`;
+  } catch (error) {
+    return `, waits: ${oneLine(describeFailure(error))}`;
+  }
 }
 
 function obstacleText(group: string, obstacle: ReplayObstacle): string {

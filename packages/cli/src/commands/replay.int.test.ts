@@ -170,6 +170,9 @@ test('says what a replay waits for that does not get on', async () => {
   await following.waitFor(
     new RegExp(`waits: user.renamed ${eventId} has failed 2 times, tried again at .*: Error: no table`),
   );
+  bench.redis.freeze();
+  await following.waitFor(/waits: Redis: the server has not answered/);
+  bench.redis.thaw();
   await reader.acknowledge(ref, [{ id: entry?.id ?? '', eventId }]);
 
   expect(await following.exited).toMatchObject({ code: 0 });
