@@ -56,7 +56,7 @@ test('a group that is deleted keeps its dead letters, and they are redriven when
 
   const place = { ...stage.ref, injected: true } as const;
   await stage.reader.ensureGroup(place, '0');
-  await sql`update dead_letters set state = 'redriving'`.execute(stage.database.db);
+  await stage.redriveAll();
   const taken = await stage.take(4, place);
   expect(new Set(ids(taken))).toEqual(new Set(ids([...entries, ...waiting])));
 });

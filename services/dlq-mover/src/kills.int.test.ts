@@ -120,7 +120,7 @@ describe('a mover that is killed while it repairs', () => {
   test.each(['adding', 'noting what was injected'] as const)(
     'leaves a redrive injected and no copy, killed while %s',
     async (step) => {
-      await sql`update dead_letters set state = 'redriving'`.execute(stage.database.db);
+      await stage.redriveAll();
 
       await killAt(step);
       await stage.spawn();

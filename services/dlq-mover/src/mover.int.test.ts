@@ -224,7 +224,7 @@ describe('what Redis loses', () => {
     await untilDead(entries);
     const place = placeKey({ ...stage.ref, injected: true });
 
-    await sql`update dead_letters set state = 'redriving'`.execute(stage.database.db);
+    await stage.redriveAll();
     await eventually(
       async () => (await stage.client.xlen(place)) === 40 && (await stage.copies()).length === 0,
     );
@@ -257,7 +257,7 @@ describe('what Redis loses', () => {
     await untilDead(entries);
     const place = { ...stage.ref, injected: true } as const;
 
-    await sql`update dead_letters set state = 'redriving'`.execute(stage.database.db);
+    await stage.redriveAll();
     await eventually(async () => (await stage.client.xlen(placeKey(place))) > 0, { intervalMs: 1 });
     await stage.redis.restart();
 

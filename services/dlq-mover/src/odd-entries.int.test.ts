@@ -44,11 +44,7 @@ async function giveUpAll() {
   await stage.fail(others);
   await stage.spawn();
   const all = strange.length + others.length;
-  await eventually(async () => (await stage.pending()) === 0 && (await stage.copies()).length === all, {
-    message: 'all to be dead',
-    timeoutMs: 40_000,
-  });
-  await eventually(async () => [...(await stage.letters()).values()].every(({ dlqId }) => dlqId !== null));
+  await stage.untilAllDead(all, { timeoutMs: 40_000 });
   return all;
 }
 
@@ -76,7 +72,7 @@ test('dead letters of foreign entries come back, are redriven and discarded, and
   await eventually(async () => [...(await stage.letters()).values()].every(({ dlqId }) => dlqId !== null));
   expect((await stage.streams.range(key, '-', '+', 1))[0]?.id).toBe(first?.id);
 
-  await sql`update dead_letters set state = 'redriving'`.execute(stage.database.db);
+  await stage.redriveAll();
   const injected = { ...stage.ref, injected: true } as const;
   await eventually(
     async () => (await stage.client.xlen(placeKey(injected))) === all && (await stage.copies()).length === 0,
@@ -85,9 +81,7 @@ test('dead letters of foreign entries come back, are redriven and discarded, and
   // They fail again, and are the same letters.
   const again = await stage.take(all, injected);
   await stage.fail(again, { kind: 'undecodable' }, injected);
-  await eventually(async () => (await stage.copies()).length === all, { timeoutMs: 30_000 });
-  expect([...(await stage.letters()).values()].map(({ state }) => state)).toEqual(Array(all).fill('dead'));
-  await eventually(async () => [...(await stage.letters()).values()].every(({ dlqId }) => dlqId !== null));
+  await stage.untilAllDead(all, { timeoutMs: 30_000 });
   const kept = new Set<string>();
   const keep = async (letters: readonly { readonly eventId: string }[]) => {
     for (const { eventId } of letters) kept.add(eventId);
@@ -127,18 +121,14 @@ test('whatever the record of a failure says, its entry is given up, and again af
 
   await stage.spawn();
   const all = garbage.length + others.length;
-  await eventually(async () => (await stage.pending()) === 0 && (await stage.copiesCount()) === all);
-  await sql`update dead_letters set state = 'redriving'`.execute(stage.database.db);
+  await stage.untilAllDead(all);
+  await stage.redriveAll();
   const injected = { ...stage.ref, injected: true } as const;
   const again = await stage.take(all, injected);
   await stage.fail(again, {}, injected);
   await spoil(again, 'inject:');
 
-  await eventually(
-    async () =>
-      (await stage.copiesCount()) === all &&
-      [...(await stage.letters()).values()].every(({ state }) => state === 'dead'),
-  );
+  await stage.untilAllDead(all);
 });
 
 test('entries that fail in ways that nobody foresaw keep none behind them from being given up', async () => {

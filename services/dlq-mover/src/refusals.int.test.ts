@@ -1,7 +1,6 @@
 import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { eventually, freePort } from '@event-bus/testkit';
-import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { createStage, type Stage } from './testing/stage.ts';
 
@@ -56,7 +55,7 @@ test('while Redis refuses to write, for whatever reason, nothing is lost, and ev
   }
 
   await refusals.OOM.begin();
-  await sql`update dead_letters set state = 'redriving'`.execute(stage.database.db);
+  await stage.redriveAll();
   await mover.waitFor(/not all dead letters could be compared/);
   await refusals.OOM.end();
   const taken = await stage.take(buried, { ...stage.ref, injected: true });

@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
 import { registerInboxGroup } from '@event-bus/inbox';
-import { type RedisServer, type ServiceProcess, spawnService, startRedis } from '@event-bus/testkit';
+import {
+  eventually,
+  type RedisServer,
+  type ServiceProcess,
+  spawnService,
+  startRedis,
+} from '@event-bus/testkit';
 import {
   derivedKeys,
   ENTRY_FIELDS,
@@ -48,6 +54,10 @@ export interface Stage {
   /** Event IDs among the dead letters in Redis, in order. */
   copies(): Promise<string[]>;
   copiesCount(): Promise<number>;
+  /** Waits until all letters are dead, so many copies stand, and each letter knows its own. */
+  untilAllDead(count: number, options?: { readonly timeoutMs?: number }): Promise<void>;
+  /** Has all letters redriven that are dead and know their copies: of others a copy would be left for the repair. */
+  redriveAll(): Promise<void>;
   pending(): Promise<number>;
   /** What became of all that was delivered, told from the inbox, the letters, the copies and the pending lists. */
   account(): Promise<Account>;
@@ -264,6 +274,22 @@ export async function createStage(
       }
     },
     copiesCount: () => client.xlen(derivedKeys.deadLetters(stream, group)),
+    async untilAllDead(count, options = {}) {
+      await eventually(
+        async () => {
+          const letters = [...(await stage.letters()).values()];
+          const areDead = letters.every(({ state, dlqId }) => state === 'dead' && dlqId !== null);
+          return letters.length === count && areDead && (await stage.copiesCount()) === count;
+        },
+        { message: `${count} to be dead`, ...options },
+      );
+    },
+    async redriveAll() {
+      await eventually(async () =>
+        [...(await stage.letters()).values()].every(({ dlqId }) => dlqId !== null),
+      );
+      await database.db.updateTable('dead_letters').set({ state: 'redriving' }).execute();
+    },
     async pending() {
       const statuses = await streams.groups(stream);
       const status = statuses.find((one) => one.group === group);
