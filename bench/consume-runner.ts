@@ -8,21 +8,29 @@ import type { Run, Stage } from './harness/question.ts';
 
 const service = join(import.meta.dirname, '..', 'services', 'consumer-runner', 'src', 'main.ts');
 
-/** Has a consumer-runner handle a pre-filled stream. Its inbox is in the database that `url` names. */
+/**
+ * Has a consumer-runner handle a pre-filled stream, whose events belong to traces if they are `traced`. Its inbox is in
+ * the database that `url` names.
+ */
 export async function runRunner(
   stage: Stage,
   url: string,
   settings: ConsumerSettings,
   events: number,
+  {
+    traced = false,
+    env = {},
+  }: { readonly traced?: boolean; readonly env?: Readonly<Record<string, string>> } = {},
 ): Promise<Run> {
   const redis = stage.redis.client();
-  const lastId = await fillStream(redis, events);
+  const lastId = await fillStream(redis, events, { traced });
   return measureService(stage, {
     entry: service,
     env: {
       DATABASE_URL: url,
       REDIS_URL: stage.redis.url,
       ...consumerEnv(settings),
+      ...env,
     },
     events,
     progress: () => progressOf(redis, lastId, events),

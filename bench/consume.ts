@@ -1,14 +1,14 @@
 import { join } from 'node:path';
+import { assertHandled } from './consume-handled.ts';
 import { type Peer, peers, runPeer } from './consume-peers.ts';
 import { runRunner } from './consume-runner.ts';
 import type { ConsumerSettings } from './consumer-env.ts';
-import { createTemplate, queryNumber } from './fill/database.ts';
+import { createTemplate } from './fill/database.ts';
 import { createEffects } from './fill/effects.ts';
 import { fillStream } from './fill/stream.ts';
-import { assertCount, measureProgram } from './harness/measure.ts';
+import { measureProgram } from './harness/measure.ts';
 import type { Question, Run, Stage } from './harness/question.ts';
 
-const group = 'bench';
 const template = 'bench_consume';
 // A program takes some seconds to be compiled where it is hot: no run is shorter.
 const counts = { oneByOne: 10_000, peer: 30_000, event: 60_000, batch: 100_000 };
@@ -104,11 +104,4 @@ async function runWithoutBus(
   });
   await assertHandled(url, events);
   return run;
-}
-
-async function assertHandled(url: string, events: number): Promise<void> {
-  const inbox = `select count(*) from inbox_events where consumer_group = '${group}' and outcome = 'done'`;
-  assertCount('inbox rows', await queryNumber(url, inbox), events);
-  assertCount('effects', await queryNumber(url, 'select count(*) from effects'), events);
-  assertCount('events', await queryNumber(url, 'select count(distinct event_id) from effects'), events);
 }

@@ -16,6 +16,7 @@ import { memory } from './memory.ts';
 import { publish } from './publish.ts';
 import { start } from './start.ts';
 import { storage } from './storage.ts';
+import { traceConsume, tracePublish } from './tracing.ts';
 
 const questions: readonly Question[] = [
   publish,
@@ -27,6 +28,8 @@ const questions: readonly Question[] = [
   memory,
   storage,
   start,
+  tracePublish,
+  traceConsume,
 ];
 const quickShare = 0.05;
 const usage = `usage: npm run bench -- [${questions.map(({ name }) => name).join(' | ')}]... [--quick] [--no-goals] [--results <file>]`;

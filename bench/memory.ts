@@ -95,7 +95,9 @@ export const memory: Question = {
   async prepare({ postgres, count }) {
     await createTemplate(postgres, templates.empty, [createEffects]);
     await createTemplate(postgres, templates.backlog, [fillOutbox(count(backlog))]);
-    await createTemplate(postgres, templates.large, [fillOutbox(count(largeEvents), largeFilling)]);
+    await createTemplate(postgres, templates.large, [
+      fillOutbox(count(largeEvents), { filling: largeFilling }),
+    ]);
     await createTemplate(postgres, templates.crowd, registerCrowd);
   },
   variants,
@@ -148,7 +150,7 @@ interface Backlog {
 
 async function runRunner(stage: Stage, { transaction, entries, handled, filling }: Backlog): Promise<Run> {
   const url = await stage.database(templates.empty);
-  await fillStream(stage.redis.client(), stage.count(entries), filling);
+  await fillStream(stage.redis.client(), stage.count(entries), { filling });
   const events = stage.count(handled);
   return peakOf({
     service: 'consumer-runner',

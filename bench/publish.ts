@@ -1,18 +1,16 @@
 import { join } from 'node:path';
-import { eventually } from '@event-bus/testkit';
 import { createTemplate, queryNumber } from './fill/database.ts';
 import { stream } from './fill/events.ts';
 import { createStatusOutbox, fillOutbox, fillStatusOutbox } from './fill/outbox.ts';
-import { assertCount, measureProgram, measureService } from './harness/measure.ts';
+import { assertCount, measureProgram } from './harness/measure.ts';
 import type { Question, Run, Stage } from './harness/question.ts';
-import { assertEntries } from './publish-entries.ts';
 import { peers } from './publish-peers.ts';
+import { runPublisher } from './publish-publisher.ts';
 
 const events = 100_000;
 // At a row at a time, more would only take longer.
 const referenceEvents = 6_000;
 const templates = { log: 'bench_publish', status: 'bench_publish_row_by_row' };
-const service = join(import.meta.dirname, '..', 'services', 'outbox-publisher', 'src', 'main.ts');
 
 /** How fast a pre-filled outbox drains into its stream. */
 export const publish: Question = {
@@ -27,7 +25,7 @@ export const publish: Question = {
   },
   variants: [
     { name: 'row by row', run: runRowByRow },
-    { name: 'outbox-publisher', run: runPublisher },
+    { name: 'outbox-publisher', run: (stage) => runPublisher(stage, templates.log, events) },
     ...peers,
     { name: 'limit: pipelined XADD, no database', run: runXadd },
   ],
@@ -55,22 +53,6 @@ async function runRowByRow(stage: Stage): Promise<Run> {
     await queryNumber(url, "select count(*) from status_outbox where status = 'published'"),
     count,
   );
-  return run;
-}
-
-async function runPublisher(stage: Stage): Promise<Run> {
-  const count = stage.count(events);
-  const url = await stage.database(templates.log);
-  const redis = stage.redis.client();
-  const run = await measureService(stage, {
-    entry: service,
-    env: { DATABASE_URL: url, REDIS_URL: stage.redis.url, OUTBOX_SOURCE: 'bench' },
-    events: count,
-    progress: () => redis.xlen(stream),
-  });
-  await assertEntries(redis, count, { ordered: true });
-  const published = "select count(*) from outbox_status where status = 'published'";
-  await eventually(async () => (await queryNumber(url, published)) === count);
   return run;
 }
 

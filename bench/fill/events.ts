@@ -24,8 +24,26 @@ export function aggregateOf(number: number): string {
   return `user-${number % aggregates}`;
 }
 
+/** What of the events that fill a table or a stream differs between questions. */
+export interface Filling {
+  /** Bytes that fill up each payload. */
+  readonly filling?: number | undefined;
+  /** Whether they belong to traces, of which a few are sampled. */
+  readonly traced?: boolean;
+}
+
+/** Of so many traces one is sampled. */
+export const sampledEvery = 100;
+
+/** The trace that the event with this number belongs to. */
+function traceparentOf(number: number): string {
+  const hex = number.toString(16);
+  const flags = number % sampledEvery === 0 ? '01' : '00';
+  return `00-${hex.padStart(32, '0')}-${hex.padStart(16, '0')}-${flags}`;
+}
+
 /** An event as the fields and values of a stream entry. */
-function fieldsOf(number: number, payload = payloadOf(number)) {
+function fieldsOf(number: number, payload = payloadOf(number), traceparent = '') {
   return {
     event_id: randomUUID() as string,
     source: 'bench',
@@ -38,7 +56,7 @@ function fieldsOf(number: number, payload = payloadOf(number)) {
     actor_id: 'bench',
     occurred_at: '2026-01-01T10:00:00.123456Z',
     payload,
-    traceparent: '',
+    traceparent,
     tracestate: '',
     correlation_id: '',
     causation_id: '',
@@ -46,8 +64,8 @@ function fieldsOf(number: number, payload = payloadOf(number)) {
 }
 
 /** An event as a flat list of the fields and values of a stream entry, as XADD takes it. */
-export function entryOf(number: number, payload = payloadOf(number)): string[] {
-  return Object.entries(fieldsOf(number, payload)).flat();
+export function entryOf(number: number, payload = payloadOf(number), traced = false): string[] {
+  return Object.entries(fieldsOf(number, payload, traced ? traceparentOf(number) : '')).flat();
 }
 
 /** An event as an object, as brokers and job queues carry it. */

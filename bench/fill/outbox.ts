@@ -1,14 +1,20 @@
-import { aggregates, fillingBytes, topic } from './events.ts';
+import { aggregates, type Filling, fillingBytes, sampledEvery, topic } from './events.ts';
 
 // As in `payloadOf`, made by the server.
 const payload = (filling: number) => `json_build_object(
   'email', 'user-' || n || '@bench.example', 'name', 'somebody ' || n || ' ' || repeat('x', ${filling}))`;
 
+// As in `traceparentOf`.
+const traceHeaders = `jsonb_build_object('traceparent', '00-' || lpad(to_hex(n), 32, '0') || '-'
+  || lpad(to_hex(n), 16, '0') || case when n % ${sampledEvery} = 0 then '-01' else '-00' end)`;
+
 /** Inserts events into the outbox as a producer in plain SQL would. */
-export function fillOutbox(count: number, filling = fillingBytes): string {
+export function fillOutbox(count: number, { filling = fillingBytes, traced = false }: Filling = {}): string {
   return `
-    insert into outbox_events (aggregate_type, aggregate_id, event_type, event_version, tenant_id, actor_id, payload)
-    select '${topic}', 'user-' || n % ${aggregates}, 'user.created', 2, 'tenant-' || n % 20, 'bench', ${payload(filling)}
+    insert into outbox_events
+      (aggregate_type, aggregate_id, event_type, event_version, tenant_id, actor_id, payload, headers)
+    select '${topic}', 'user-' || n % ${aggregates}, 'user.created', 2, 'tenant-' || n % 20, 'bench',
+      ${payload(filling)}, ${traced ? traceHeaders : "'{}'"}
     from generate_series(1, ${count}) n`;
 }
 

@@ -1,4 +1,4 @@
-import { databaseConfig, duration, integer, list, redisConfig, workerConfig } from '@event-bus/config';
+import { bytes, databaseConfig, duration, integer, list, redisConfig, workerConfig } from '@event-bus/config';
 import { defaultRunnerSettings, type RunnerSettings } from '@event-bus/consumer/runner';
 import { z } from 'zod';
 
@@ -25,6 +25,8 @@ export const config = z.object({
   READ_COUNT: integer({ min: 1, max: 10_000 }).default(defaultRunnerSettings.readCount),
   /** Most entries held per consumer: in handlers, waiting, being retried. */
   MAX_HELD: integer({ min: 1, max: 1_000_000 }).default(defaultRunnerSettings.capacity),
+  /** The same in bytes: when it is reached, nothing more is read. */
+  MAX_HELD_BYTES: bytes({ min: 1024 }).default(defaultRunnerSettings.capacityBytes),
   /** Ordered consumers: a runner that is frozen or cut off for so long is replaced. */
   LEASE_TTL: duration({ minMs: 300, maxMs: 600_000 }).default(defaultRunnerSettings.leaseTtlMs),
   /**
@@ -50,6 +52,7 @@ export function runnerSettings(env: RunnerConfig): Partial<RunnerSettings> {
     reclaimEveryMs: env.RECLAIM_EVERY,
     readCount: env.READ_COUNT,
     capacity: env.MAX_HELD,
+    capacityBytes: env.MAX_HELD_BYTES,
     leaseTtlMs: env.LEASE_TTL,
   };
 }

@@ -260,6 +260,33 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
     expect(runner.mostRunning()).toBe(2);
   });
 
+  it('holds no more bytes than it may and one read brings, behind one aggregate too, and handles all of it', async () => {
+    const { publisher, start, look } = setUp({ ordering: 'aggregate' });
+    const payload = JSON.stringify({ text: 'x'.repeat(100 * 1024) });
+    const events = await publisher.publishEvents(
+      ...Array.from({ length: 40 }, () => ({ aggregateId: 'a', payload })),
+    );
+    const gate = createGate();
+    const held: number[] = [];
+    const runner = start(
+      (_, signal) => {
+        const { running, waiting } = runner.runner.status();
+        held.push(running + waiting);
+        return gate.pass(signal);
+      },
+      { capacityBytes: 1024 ** 2, readCount: 5 },
+    );
+    await eventually(() => runner.runner.status().waiting >= 10);
+    const since = Date.now();
+    await eventually(() => Date.now() - since > 500);
+    expect((await look()).pending).toBeLessThanOrEqual(11 + 5);
+
+    gate.open();
+    await eventually(() => runner.settled().length === events.length);
+    expect(runner.settled()).toEqual(events.map(({ eventId }) => eventId));
+    expect(Math.max(...held)).toBeLessThanOrEqual(11 + 5);
+  });
+
   it('skips what stood in the streams when its group began now, also in a stream that is built anew', async () => {
     const { publisher, stream, nothingPending, start } = setUp({ startFrom: 'now' });
     const old = await publisher.publish('a', 'b');

@@ -13,6 +13,8 @@ export interface Held extends LaneItem {
   failure: FailureRecord | undefined;
   /** Milliseconds since the epoch, as far as is known. */
   readonly firstDeliveredAt: number;
+  /** Of the values of its fields, as far as they are ASCII. */
+  readonly bytes: number;
   /** When it was taken in hand, by `performance.now()`. */
   readonly takenAt: number;
 }
@@ -41,9 +43,16 @@ export function toHeld(
     isCounted: false,
     delivery,
     failure,
+    bytes: lengthOf(fields),
     firstDeliveredAt: failure?.firstDeliveredAt ?? Date.now(),
     takenAt: performance.now(),
   };
+}
+
+function lengthOf(fields: Delivery['fields']): number {
+  let length = 0;
+  for (const name in fields) length += fields[name]?.length ?? 0;
+  return length;
 }
 
 /** The event ID of a delivery; empty where a foreign writer gave none. */

@@ -5,7 +5,7 @@ import type { Intake } from './intake.ts';
 import type { KnownDuplicates } from './known-duplicates.ts';
 import { createOutage } from './outage.ts';
 import { pause } from './pause.ts';
-import { roomPatienceMs, waitForRoom } from './room.ts';
+import { roomPatienceMs, roomToRead, waitForRoom } from './room.ts';
 import type { RunnerState } from './runner-state.ts';
 
 /** Where new entries are read from. */
@@ -81,31 +81,26 @@ export async function readNewEntries(
   }
 }
 
-/**
- * The streams, and what is injected beside them. Each has a share of its own in what may be held, so that neither keeps
- * the other waiting, however much there is of it and however long it is retried.
- */
+/** The streams, and what is injected beside them. */
 export function sourcesOf(state: RunnerState, liveReader: GroupReader): readonly Source[] {
-  const { feeds, lanes, settings, injectedShare, reader } = state;
+  const { feeds, reader } = state;
   const [injected = [], live = []] = [true, false].map((kind) =>
     feeds.filter((feed) => (feed.injected === true) === kind),
   );
-  const heldOf = (kind: boolean) =>
-    lanes.held().filter(({ delivery }) => (delivery.injected === true) === kind).length;
   return [
     {
       reading: 'reading new entries',
       injected: false,
       feeds: live,
       reader: liveReader,
-      room: () => Math.min(lanes.room(), settings.capacity - heldOf(false)),
+      room: () => roomToRead(state, false),
     },
     {
       reading: 'reading injected entries',
       injected: true,
       feeds: injected,
       reader,
-      room: () => Math.min(lanes.room(), injectedShare - heldOf(true)),
+      room: () => roomToRead(state, true),
     },
   ];
 }

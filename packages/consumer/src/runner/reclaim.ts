@@ -3,7 +3,7 @@ import type { Feed } from './feed.ts';
 import type { Intake } from './intake.ts';
 import { createOutage, type Outage } from './outage.ts';
 import { pause } from './pause.ts';
-import { waitForRoom } from './room.ts';
+import { roomToClaim, waitForRoom } from './room.ts';
 import { type RunnerState, releaseEntries } from './runner-state.ts';
 
 /** Brings a feed from state to state, and takes over what others have left pending, until the signal aborts. */
@@ -84,7 +84,7 @@ async function claimAll(
   const began = feed.recovery;
   let cursor: string | null = null;
   for (;;) {
-    const room = await waitForRoom(state, drain);
+    const room = await waitForRoom(state, drain, () => roomToClaim(state, feed.injected === true));
     if (drain.aborted || feed.recovery !== began) return;
     const reserved = lanes.reserve(Math.min(room, settings.readCount));
     if (reserved === 0) continue;

@@ -16,6 +16,11 @@ export interface RunnerSettings {
    * what is read ahead.
    */
   readonly capacity: number;
+  /**
+   * The same in bytes of their values: when what is held has so many, nothing more is asked for. Injected ones may come on
+   * top, a quarter as much; so may what a read and a claim bring that were under way.
+   */
+  readonly capacityBytes: number;
   /** To how many entries ready to start it reads ahead. Default: `readCount`, or more if many can run at once. */
   readonly readAhead?: number | undefined;
   /** Ordered groups: how long a runner may handle a stream without renewing its right to. */
@@ -39,6 +44,7 @@ export const defaultRunnerSettings: RunnerSettings = {
   readCount: 200,
   blockMs: 500,
   capacity: 5_000,
+  capacityBytes: 64 * 1024 ** 2,
   leaseTtlMs: 6_000,
   acknowledgeCount: 200,
   acknowledgeLingerMs: 20,
