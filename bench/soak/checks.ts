@@ -1,3 +1,4 @@
+import type { HistoryFaults } from './history.ts';
 import type { Rates } from './rates.ts';
 import type { Sample } from './sampler.ts';
 import type { Windows } from './windows.ts';
@@ -80,6 +81,16 @@ function bounded(
     name,
     met: over.length === 0,
     found: `at most ${peak}; allowed: what was committed in the last ${seconds} s${excess}`,
+  };
+}
+
+/** Whether archive and streams together hold every event, once and to the byte, and nothing else. */
+export function checkHistory(faults: HistoryFaults, committed: number): Check {
+  const found = Object.entries(faults).map(([fault, count]) => `${whole(count)} ${fault}`);
+  return {
+    name: 'all in archive and streams',
+    met: Object.values(faults).every((count) => count === 0),
+    found: `of ${whole(committed)} events ${found.join(', ')}`,
   };
 }
 

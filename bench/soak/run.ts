@@ -3,7 +3,8 @@ import { type createDisplay, whole } from '@event-bus/demo/display';
 import { type GroupLedger, isClean, readLedger } from '@event-bus/demo/ledger';
 import { type GroupName, groups, type Stack } from '@event-bus/demo/stack';
 import type { S3Server } from '@event-bus/testkit';
-import { type Check, checkMemory, checkRates, checkRetention, checkWindows } from './checks.ts';
+import { type Check, checkHistory, checkMemory, checkRates, checkRetention, checkWindows } from './checks.ts';
+import { compareHistory, noteCommitted } from './history.ts';
 import { type LatencyStretch, readLatency } from './latency.ts';
 import type { SoakOptions } from './options.ts';
 import { divideOutbox, fillInboxPast } from './partitions.ts';
@@ -50,6 +51,7 @@ export async function soak(parts: {
   const overloadSeconds = Math.max(10, Math.round(seconds / 10));
   await fillInboxPast(stack.url, 'user-directory', stack.source);
   await divideOutbox(stack.url, windows.partition, seconds + 4 * overloadSeconds);
+  await noteCommitted(stack.url);
   const traffic = createTraffic(stack.url);
   const samples: Sample[] = [];
   const sampler = createSampler(stack, traffic.committed);
@@ -87,8 +89,9 @@ export async function soak(parts: {
     ended.abort();
     await sampling;
 
-    display.say('Reading the ledger and the latency.');
+    display.say('Reading the ledger, archive and streams, and the latency.');
     const ledger = await readLedger(stack);
+    const history = await compareHistory({ url: stack.url, redis: stack.redis.client(), s3, bucket });
     const overload = { ...ratesOf(rush), seconds: overloadSeconds, drainSeconds };
     const latency = await readLatency(stack.url, Math.max(1, Math.round(seconds / 60)));
     return {
@@ -108,6 +111,7 @@ export async function soak(parts: {
           met: isClean(ledger),
           found: `${whole(last.committed)} events committed`,
         },
+        checkHistory(history, last.committed),
         ...checkWindows(sustained, windows),
         ...checkRetention(first, last, s3.keys(bucket).length),
         ...checkMemory(sustained, options.minutes),
