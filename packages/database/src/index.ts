@@ -1,3 +1,4 @@
+export { clockOf } from './clock.ts';
 export type { PoolOptions } from './connection.ts';
 export { createDatabase, createPool } from './connection.ts';
 export {

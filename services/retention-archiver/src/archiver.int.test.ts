@@ -4,7 +4,7 @@ import { eventually } from '@event-bus/testkit';
 import { compareEntryIds, derivedKeys } from '@event-bus/transport';
 import { afterEach, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { sweepStream } from './stream-sweep.ts';
-import { bucket, createStage, type Stage, stream, whole } from './testing.ts';
+import { bucket, createStage, idsOf, type Stage, stream, whole } from './testing.ts';
 
 let stage: Stage;
 
@@ -23,7 +23,6 @@ async function publish(count: number): Promise<void> {
   await publisher.stop();
 }
 
-const idsOf = (entries: readonly { readonly id: string }[]) => entries.map(({ id }) => id);
 const eventIdsOf = (entries: readonly { readonly fields: Readonly<Record<string, string>> }[]) =>
   entries.map(({ fields }) => fields.event_id);
 

@@ -1,5 +1,5 @@
 import { type ArchiveStore, deleteExpired, setExpiryRules } from '@event-bus/archive';
-import type { BusDatabase } from '@event-bus/database';
+import { type BusDatabase, clockOf } from '@event-bus/database';
 import { type PolicyOf, registeredStreams } from '@event-bus/operations';
 import type { Kysely } from 'kysely';
 import type { ArchiverObserver } from './observer.ts';
@@ -21,6 +21,9 @@ const UPLOAD_PATIENCE_MS = DAY_MS;
 /**
  * Creates the expiry of one process: it deletes what is past the policy of its topic, oldest first, of streams that are
  * registered and of no others, and has the store do the same some days later by rules of its own, where it has such.
+ *
+ * What is deleted is gone for good. So of two clocks, that of this process and that of the bus's database, the one that is
+ * behind counts: one that jumps ahead by itself deletes nothing.
  */
 export function createExpiry({
   bus,
@@ -43,16 +46,17 @@ export function createExpiry({
       await setExpiryRules(store, rules);
       rulesSet = asText;
     }
+    const now = Math.min(Date.now(), await clockOf(bus));
     for (const { stream, coldMs } of streams) {
       if (signal.aborted) return;
       try {
-        for await (const deleted of deleteExpired(store, { stream, before: new Date(Date.now() - coldMs) })) {
+        for await (const deleted of deleteExpired(store, { stream, before: new Date(now - coldMs) })) {
           observer.expired(stream, deleted.objects, deleted.bytes);
         }
       } catch (error) {
         observer.failed(stream, error);
       }
     }
-    await store.removeLeftovers(new Date(Date.now() - UPLOAD_PATIENCE_MS));
+    await store.removeLeftovers(new Date(now - UPLOAD_PATIENCE_MS));
   };
 }

@@ -89,8 +89,12 @@ async function schedule(queue: Queue, wanted: Wanted): Promise<void> {
   for (const [id, { every, name, data }] of wanted) {
     const found = planned.get(id);
     planned.delete(id);
-    const isOverdue = (found?.next ?? 0) < Date.now() - every - OVERDUE_MS;
-    if (Number(found?.every) === every && !isOverdue) continue;
+    const waitMs = (found?.next ?? 0) - Date.now();
+    const isOverdue = waitMs < -every - OVERDUE_MS;
+    // By a process whose clock was ahead. What is planned anew goes on from there, unless it is removed first.
+    const isFarAhead = waitMs > every + OVERDUE_MS;
+    if (Number(found?.every) === every && !isOverdue && !isFarAhead) continue;
+    if (isFarAhead) await queue.removeJobScheduler(id);
     await queue.upsertJobScheduler(id, { every }, { name, data });
   }
   for (const id of planned.keys()) await queue.removeJobScheduler(id);

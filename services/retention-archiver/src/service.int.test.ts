@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { eventually, type ServiceProcess, spawnService } from '@event-bus/testkit';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
-import { createStage, type Stage, stream } from './testing.ts';
+import { createStage, idsOf, type Stage, stream } from './testing.ts';
 
 let stage: Stage;
 
@@ -29,6 +29,10 @@ async function metrics(process: ServiceProcess): Promise<string> {
   return (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
 }
 
+function sweepsOf(text: string): number {
+  return Number(/^bus_retention_sweep_duration_count\{.*\} (\d+)/m.exec(text)?.[1] ?? 0);
+}
+
 test('the service archives, trims, expires and tells how things stand', async () => {
   await stage.client.config('SET', 'maxmemory', '1gb');
   await stage.join('mail');
@@ -54,6 +58,32 @@ test('the service archives, trims, expires and tells how things stand', async ()
   expect(archiver.output()).toContain('Redis runs short of memory');
   const { lifecycle } = await stage.store.capabilities();
   expect(await lifecycle?.rules()).toMatchObject([{ prefix: 'stream=events%3Auser/', days: 32 }]);
+});
+
+test('a process whose clock jumps a year ahead archives, trims and deletes nothing before its time', async () => {
+  await stage.join('mail');
+  await write([20, 10, 0]);
+  await stage.settle('mail', 3);
+  const policy = { ...quick, RETENTION: '*.cold=25d' };
+  const first = await stage.spawn('retention-archiver', policy);
+  await eventually(async () => (await stage.client.xlen(stream)) === 1);
+  await first.stop();
+  const [kept, standing] = [stage.s3.keys('archive'), idsOf(await stage.standing())];
+
+  const ahead = `const now = Date.now; Date.now = () => now() + ${365 * day};`;
+  const late = await stage.spawn('retention-archiver', {
+    ...policy,
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(ahead)}`,
+  });
+  await eventually(async () => sweepsOf(await metrics(late)) > 10);
+
+  expect(stage.s3.keys('archive')).toEqual(kept);
+  expect(idsOf(await stage.standing())).toEqual(standing);
+
+  // What it planned for a year ahead keeps nobody waiting.
+  await late.stop();
+  const right = await stage.spawn('retention-archiver', policy);
+  await eventually(async () => sweepsOf(await metrics(right)) > 2, { timeoutMs: 30_000 });
 });
 
 test('jobs that Redis has lost are planned again', async () => {

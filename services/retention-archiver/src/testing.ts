@@ -60,6 +60,9 @@ export interface Stage {
   close(): Promise<void>;
 }
 
+/** The IDs of entries. */
+export const idsOf = (entries: readonly { readonly id: string }[]) => entries.map(({ id }) => id);
+
 const shortest: TopicRetention = { hotMs: 1, hotBytes: null, coldMs: 86_400_000, compliance: false };
 
 /** Sets up a stage with one registered topic and an empty bucket. */

@@ -1,7 +1,14 @@
-import { type BusDatabase, loadGroups, loadOutboxFloors, loadTopics, loadWindows } from '@event-bus/database';
+import {
+  type BusDatabase,
+  clockOf,
+  loadGroups,
+  loadOutboxFloors,
+  loadTopics,
+  loadWindows,
+} from '@event-bus/database';
 import { loadInboxGroups } from '@event-bus/inbox';
 import { issuedAt, oldestUnsettled, type StreamObserver, streamKeys } from '@event-bus/transport';
-import { type Kysely, sql } from 'kysely';
+import type { Kysely } from 'kysely';
 
 /** Where to look for what may still come again. */
 export interface ReachParts {
@@ -83,9 +90,4 @@ export async function findReach(parts: ReachParts, keepMs: number): Promise<Reac
     reason = `${entries}; then outbox ${source} still had its events of ${floor.insertedAt.toISOString()} and later`;
   }
   return { groups, settledBefore: new Date(settledBeforeMs), positions, reason };
-}
-
-async function clockOf(db: Kysely<BusDatabase>): Promise<number> {
-  const { rows } = await sql<{ now: Date }>`select clock_timestamp() as now`.execute(db);
-  return rows[0]?.now.getTime() ?? Date.now();
 }
