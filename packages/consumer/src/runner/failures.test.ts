@@ -26,8 +26,8 @@ const givenUp = (why: Extract<Settlement, { kind: 'given-up' }>['why']): Failed 
   reason: 'its reason',
   error: new Error(why),
 });
-const counts = { isOwn: false, counted: true, dueAt: 0 };
-const costsNothing = { isOwn: false, counted: false, dueAt: 0 };
+const counts = { isOwn: false, counted: true, delayMs: 0 };
+const costsNothing = { isOwn: false, counted: false, delayMs: 0 };
 
 /** The records that a series of failures leaves, the first one first. */
 function record(...series: readonly (readonly [Failed, typeof counts])[]): FailureRecord[] {
@@ -45,11 +45,12 @@ describe('the record of a failure', () => {
     const before = Date.now();
     const held = toHeld(delivery, group);
     const failed = threw('first');
-    const first = recordOf(held, 'consumer-1', failed, { isOwn: false, counted: true, dueAt: 99 });
+    const first = recordOf(held, 'consumer-1', failed, { isOwn: false, counted: true, delayMs: 99 });
     const again = toHeld(delivery, group, first);
     const second = recordOf(again, 'consumer-2', givenUp('attempts'), counts);
 
-    expect(first).toMatchObject({ eventId: 'e-1', attempts: 1, final: false, kind: 'error', dueAt: 99 });
+    expect(first).toMatchObject({ eventId: 'e-1', attempts: 1, final: false, kind: 'error' });
+    expect(first.dueAt - first.failedAt).toBe(99);
     expect(first.error).toBe('Error: first');
     expect(first.stack).toMatch(/^\s+at .*failures\.test\.ts/);
     expect(first.firstDeliveredAt).toBeGreaterThanOrEqual(before);

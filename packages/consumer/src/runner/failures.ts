@@ -51,7 +51,16 @@ export function recordOf(
   { delivery, failure: before, firstDeliveredAt }: Held,
   consumer: string,
   failed: Extract<Settlement, { kind: 'failed' | 'given-up' }>,
-  { isOwn, counted, dueAt }: { readonly isOwn: boolean; readonly counted: boolean; readonly dueAt: number },
+  {
+    isOwn,
+    counted,
+    delayMs,
+  }: {
+    readonly isOwn: boolean;
+    readonly counted: boolean;
+    /** Until the next attempt; `undefined` if there is to be none. */
+    readonly delayMs: number | undefined;
+  },
 ): FailureRecord {
   const now = Date.now();
   const error = describeError(failed.error);
@@ -72,7 +81,7 @@ export function recordOf(
     ),
     firstDeliveredAt,
     failedAt: now,
-    dueAt,
+    dueAt: delayMs === undefined ? 0 : now + delayMs,
   };
 }
 

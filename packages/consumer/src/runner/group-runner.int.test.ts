@@ -2,7 +2,7 @@ import { createTestDatabase, type TestDatabase } from '@event-bus/database/testi
 import { createLogger } from '@event-bus/telemetry';
 import { eventually } from '@event-bus/testkit';
 import type { GroupStatus } from '@event-bus/transport';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import type { RunnerGroup } from './group.ts';
 import { createGroupRunner, type GroupRunner } from './group-runner.ts';
 import { createLeaseStore } from './lease-store.ts';
@@ -244,6 +244,22 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
 
     expect(rival.settled()).toEqual([marker?.eventId]);
     expect(holder.begun).toHaveLength(4);
+  });
+
+  it('retries after the backoff also when its clock is set back meanwhile', async () => {
+    const { publisher, nothingPending, start } = setUp({ ordering: 'aggregate' });
+    await publisher.publish('a', 'a');
+    const now = Date.now;
+    onTestFinished(() => {
+      vi.restoreAllMocks();
+    });
+    const runner = start(({ attempt }) => (attempt === 1 ? failed(300) : done));
+    await eventually(() => runner.ended.length === 1);
+
+    vi.spyOn(Date, 'now').mockImplementation(() => now() - 3_600_000);
+
+    await nothingPending();
+    expect(runner.begun.map(({ attempt }) => attempt)).toEqual([1, 2, 1, 2]);
   });
 
   it('holds no more than its capacity, and reads no more than it can start soon', async () => {

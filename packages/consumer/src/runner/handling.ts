@@ -48,11 +48,11 @@ export function createHandling(
       timer = setTimeout(pump, pauseMs);
       return;
     }
-    const now = Date.now();
+    const now = performance.now();
     for (let taken = take(now); taken !== undefined; taken = take(now)) void run(taken);
     const dueAt = lanes.nextDueAt();
     if (dueAt !== undefined && lanes.counts().takings < circuit.limit()) {
-      timer = setTimeout(pump, Math.min(Math.max(dueAt - Date.now(), 1), longestTimerMs));
+      timer = setTimeout(pump, Math.min(Math.max(dueAt - performance.now(), 1), longestTimerMs));
     }
   }
 
@@ -96,7 +96,7 @@ export function createHandling(
       // It is another's by now.
       feed.mayHaveMissed();
     } catch (error) {
-      again.set(held.id, Date.now() + counting.failed(error));
+      again.set(held.id, performance.now() + counting.failed(error));
     }
     return [];
   }

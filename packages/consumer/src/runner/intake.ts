@@ -42,7 +42,7 @@ export function createIntake(
       const held = toHeld(delivery, group, record);
       const isPast = delivery.injected !== true && isBeforeStart(startPositions, delivery.fields);
       if (isPast || forgotten.has(delivery)) acknowledger.add(held.id, held);
-      else if (lanes.offer(held, record?.dueAt ?? 0) === 'full') refused.push(held);
+      else if (lanes.offer(held, dueOf(record)) === 'full') refused.push(held);
     }
     if (refused.length > 0) handBack(feed, refused);
     pump();
@@ -76,4 +76,14 @@ export function createIntake(
       take(feed, deliveries, records);
     },
   };
+}
+
+/**
+ * When an entry with a recorded failure is to be handled, by `performance.now()`. Never later than its backoff took then:
+ * the clock of whoever recorded it may have been ahead.
+ */
+function dueOf(record: FailureRecord | undefined): number {
+  if (record === undefined) return 0;
+  const waitMs = Math.min(record.dueAt - Date.now(), record.dueAt - record.failedAt);
+  return waitMs <= 0 ? 0 : performance.now() + waitMs;
 }

@@ -27,7 +27,10 @@ interface Judgement {
 
 /** Does what follows from how the handling of an entry ended. */
 export interface Settling {
-  /** Returns when the entry is to be handled again, in milliseconds since the epoch, if it is. */
+  /**
+   * Returns when the entry is to be handled again, if it is, by `performance.now()`: a clock that is set back keeps nothing
+   * waiting.
+   */
   follow(held: Held, settlement: Settlement, began: Began): number | undefined;
   /** The event is given up. */
   giveUp(held: Held, how: GivenUp): void;
@@ -52,26 +55,25 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
   function failed(held: Held, failure: Failed, { era }: Began): number {
     const isDeferred = failure.reason === 'retry-after';
     const { isOwn, counted } = isDeferred ? asBefore(held, true) : judge(held, era, failure.error);
-    const dueAt = Date.now() + failure.delayMs;
-    remember(held, failure, { isOwn, counted: failure.counted && counted, dueAt });
-    return dueAt;
+    remember(held, failure, { isOwn, counted: failure.counted && counted, delayMs: failure.delayMs });
+    return performance.now() + failure.delayMs;
   }
 
   function givenUp(held: Held, how: GivenUp, { era }: Began): number | undefined {
     const { isOwn, counted } = how.why === 'attempts' ? judge(held, era, how.error) : asBefore(held, false);
     if (how.why === 'attempts' && !counted) {
       // Something that all events need seems to be down: the failure is not the event's.
-      const dueAt = Date.now() + Math.max(circuit.pauseMs(), settings.circuitPauseMs);
+      const delayMs = Math.max(circuit.pauseMs(), settings.circuitPauseMs);
       const failure = { kind: 'failed', counted: false, reason: 'error', error: how.error } as const;
-      remember(held, { ...failure, delayMs: 0 }, { isOwn, counted: false, dueAt });
-      return dueAt;
+      remember(held, { ...failure, delayMs }, { isOwn, counted: false, delayMs });
+      return performance.now() + delayMs;
     }
     settleGivenUp(held, how, { isOwn, counted });
     return undefined;
   }
 
   function settleGivenUp(held: Held, how: GivenUp, judgement: Judgement): void {
-    remember(held, how, { ...judgement, dueAt: 0 });
+    remember(held, how, { ...judgement, delayMs: undefined });
     // What was injected has its letter already, and that holds the others.
     if (group.onDeadLetter === 'hold' && held.delivery.injected !== true) blockers.add(held, how);
   }
@@ -79,7 +81,7 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
   function remember(
     held: Held,
     failure: Failed | GivenUp,
-    how: Judgement & { readonly dueAt: number },
+    how: Judgement & { readonly delayMs: number | undefined },
   ): void {
     const record = recordOf(held, consumer, failure, how);
     held.failure = record;
@@ -97,7 +99,7 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
         return 0;
       case 'shutdown':
         // It waits to be handed back; if it was stopped for no reason of ours, it isn't started again at once.
-        return Date.now() + interruptedDelayMs;
+        return performance.now() + interruptedDelayMs;
       case 'database':
         // Those that were interrupted together count as one.
         if (performance.now() >= pausedUntil) pausedUntil = performance.now() + database.failed(error);
@@ -132,7 +134,6 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
       }
     },
     giveUp: (held, how) => settleGivenUp(held, how, asBefore(held, how.why === 'attempts')),
-    // Measured by a clock that nobody sets back.
     pauseMs: () => Math.max(0, pausedUntil - performance.now()),
   };
 }

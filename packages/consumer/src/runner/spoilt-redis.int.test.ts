@@ -50,14 +50,17 @@ it('whatever the record of a failure says, its event is handled, and retried by 
       if (aggregateId !== 'user-0' && attempt === 1) throw new Error('not yet');
     },
   );
-  const events = await bench.publish(...aggregates(5));
+  const events = await bench.publish(...aggregates(6));
   const failures = derivedKeys.failures(bench.stream, consumer.group);
+  const inAYear = Date.now() + 365 * 86_400_000;
   const garbage = [
     { attempts: 2 ** 31, dueAt: 'never' },
     { attempts: 'many', history: 7 },
     { history: [null, 3], firstDeliveredAt: 'then' },
     { error: {}, stack: 5, dueAt: null },
     { attempts: -3, firstDeliveredAt: 1e300 },
+    // By a runner whose clock was a year ahead.
+    { attempts: 1, failedAt: inAYear, dueAt: inAYear + 50 },
   ];
   for (const [index, id] of (await handOut(consumer.group)).entries()) {
     const record = { eventId: events[index]?.eventId, ...garbage[index] };
@@ -68,7 +71,7 @@ it('whatever the record of a failure says, its event is handled, and retried by 
   await bench.nothingPending(consumer.group);
 
   const attempts = (await bench.effects(consumer.group)).map(({ attempt }) => attempt);
-  expect(attempts.toSorted((a, b) => a - b)).toEqual([1, 2, 2, 2, 2]);
+  expect(attempts.toSorted((a, b) => a - b)).toEqual([1, 2, 2, 2, 2, 2]);
 });
 
 it('while the failures of a group are something else nothing is handled twice or lost, and it goes on when they are gone', async () => {

@@ -31,7 +31,7 @@ export function triage(
   const waiting = new Set<string>();
 
   function wait({ id, key }: Held, ms: number): void {
-    again.set(id, Date.now() + ms);
+    again.set(id, performance.now() + ms);
     waiting.add(key);
   }
 
