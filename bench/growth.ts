@@ -12,7 +12,7 @@ const days = 20;
 /** Long enough to last some seconds: what grows with every batch has time to show. */
 const backlog = 300_000;
 const histories = [1_000_000, 5_000_000];
-const pruning = { events: 50_000, past: 400_000, template: 'bench_growth_pruning' };
+const pruning = { events: backlog, past: 400_000, template: 'bench_growth_pruning' };
 const service = join(import.meta.dirname, '..', 'services', 'outbox-publisher', 'src', 'main.ts');
 const templateOf = (past: number) => `bench_growth_${past}`;
 const published = (past: number) => `${formatValue(past)} published before`;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type FigureSummary, middleOf, summarise } from './figure.ts';
 import { type GoalResult, judge } from './goals.ts';
 import type { Course, Question, Run, Stage, Variant } from './question.ts';
@@ -79,15 +80,24 @@ async function takeStock(all: readonly Variant[]) {
   return { variants, software: [...software], leftOut };
 }
 
+const longestCalmMs = 20_000;
+let lastCopyMs = 0;
+
 async function runOnce(variant: Variant, stage: RoundOptions['stage']): Promise<Run> {
   const redis = await startDurableRedis();
   const copies: string[] = [];
   try {
     const database = async (template: string) => {
+      const beganAt = performance.now();
       const copy = await stage.postgres.createDatabase(undefined, template);
       copies.push(copy.name);
-      // What earlier runs left to be written is written now, not during this one.
+      // What earlier runs left to be written is written now, not during this one. Then the machine is given as long to calm
+      // down as that took, or the copy before, which has just been dropped: right after gigabytes everything runs at two
+      // thirds of its speed.
       await withClient(copy.url, (client) => client.query('checkpoint'));
+      const copyMs = performance.now() - beganAt;
+      await delay(Math.min(Math.max(copyMs, lastCopyMs), longestCalmMs));
+      lastCopyMs = copyMs;
       return copy.url;
     };
     return await variant.run({ ...stage, redis, database });
