@@ -1,6 +1,7 @@
 import { accountingMutations } from './accounting.ts';
 import { appendingMutations } from './appending.ts';
 import { archivingMutations } from './archiving.ts';
+import { clockMutations } from './clocks.ts';
 import { consumingMutations } from './consuming.ts';
 import { deadLetterMutations } from './dead-letters.ts';
 import { movingMutations } from './moving.ts';
@@ -24,4 +25,5 @@ export const mutations: readonly Mutation[] = [
   ...retainingMutations,
   ...pruningMutations,
   ...replayingMutations,
+  ...clockMutations,
 ];

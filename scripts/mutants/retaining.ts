@@ -4,7 +4,6 @@ const script = 'packages/transport/lua/trim.lua';
 const conformance = ['packages/transport/src/redis/redis.int.test.ts'];
 const publisher = ['packages/publisher/src/trimmed.int.test.ts'];
 const sweeps = ['services/retention-archiver/src/archiver.int.test.ts'];
-const service = ['services/retention-archiver/src/service.int.test.ts'];
 
 /** What keeps a trim from taking what somebody needs, and a publisher from taking it for loss. */
 export const retainingMutations: readonly Mutation[] = [
@@ -118,31 +117,5 @@ export const retainingMutations: readonly Mutation[] = [
     ],
     tests: sweeps,
     only: 'hands out the IDs of archived entries',
-  },
-  {
-    name: 'expiry-by-own-clock',
-    harm: 'a process whose clock is a year ahead deletes the archive',
-    edits: [
-      {
-        file: 'services/retention-archiver/src/expire.ts',
-        find: 'Math.min(Date.now(), await clockOf(bus))',
-        replace: 'Math.max(Date.now(), await clockOf(bus))',
-      },
-    ],
-    tests: service,
-    only: 'a year ahead',
-  },
-  {
-    name: 'jobs-planned-far-ahead',
-    harm: 'sweeps that a process planned by a clock that was a year ahead keep a stream waiting for a year',
-    edits: [
-      {
-        file: 'services/retention-archiver/src/jobs.ts',
-        find: '    if (isFarAhead) await queue.removeJobScheduler(id);\n',
-        replace: '',
-      },
-    ],
-    tests: service,
-    only: 'a year ahead',
   },
 ];

@@ -2,7 +2,7 @@ import { createTestDatabase, type TestDatabase } from '@event-bus/database/testi
 import { createLogger } from '@event-bus/telemetry';
 import { eventually } from '@event-bus/testkit';
 import type { GroupStatus } from '@event-bus/transport';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
 import type { RunnerGroup } from './group.ts';
 import { createGroupRunner, type GroupRunner } from './group-runner.ts';
 import { createLeaseStore } from './lease-store.ts';
@@ -246,22 +246,6 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
     expect(holder.begun).toHaveLength(4);
   });
 
-  it('retries after the backoff also when its clock is set back meanwhile', async () => {
-    const { publisher, nothingPending, start } = setUp({ ordering: 'aggregate' });
-    await publisher.publish('a', 'a');
-    const now = Date.now;
-    onTestFinished(() => {
-      vi.restoreAllMocks();
-    });
-    const runner = start(({ attempt }) => (attempt === 1 ? failed(300) : done));
-    await eventually(() => runner.ended.length === 1);
-
-    vi.spyOn(Date, 'now').mockImplementation(() => now() - 3_600_000);
-
-    await nothingPending();
-    expect(runner.begun.map(({ attempt }) => attempt)).toEqual([1, 2, 1, 2]);
-  });
-
   it('holds no more than its capacity, and reads no more than it can start soon', async () => {
     const { publisher, start, look } = setUp({ concurrency: 2 });
     await publisher.publish(...Array.from({ length: 60 }, (_, n) => `a${n}`));
@@ -274,33 +258,6 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
     gate.open();
     await eventually(() => runner.settled().length === 60);
     expect(runner.mostRunning()).toBe(2);
-  });
-
-  it('holds no more bytes than it may and one read brings, behind one aggregate too, and handles all of it', async () => {
-    const { publisher, start, look } = setUp({ ordering: 'aggregate' });
-    const payload = JSON.stringify({ text: 'x'.repeat(100 * 1024) });
-    const events = await publisher.publishEvents(
-      ...Array.from({ length: 40 }, () => ({ aggregateId: 'a', payload })),
-    );
-    const gate = createGate();
-    const held: number[] = [];
-    const runner = start(
-      (_, signal) => {
-        const { running, waiting } = runner.runner.status();
-        held.push(running + waiting);
-        return gate.pass(signal);
-      },
-      { capacityBytes: 1024 ** 2, readCount: 5 },
-    );
-    await eventually(() => runner.runner.status().waiting >= 10);
-    const since = Date.now();
-    await eventually(() => Date.now() - since > 500);
-    expect((await look()).pending).toBeLessThanOrEqual(11 + 5);
-
-    gate.open();
-    await eventually(() => runner.settled().length === events.length);
-    expect(runner.settled()).toEqual(events.map(({ eventId }) => eventId));
-    expect(Math.max(...held)).toBeLessThanOrEqual(11 + 5);
   });
 
   it('skips what stood in the streams when its group began now, also in a stream that is built anew', async () => {
