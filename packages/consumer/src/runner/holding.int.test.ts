@@ -9,6 +9,9 @@ beforeEach(async () => {
 });
 afterEach(() => bench.close());
 
+// White space between the tokens: what a payload may hold is another matter.
+const large = { aggregateId: 'a', type: types.renamed, payload: `{"name":"Ada"${' '.repeat(100 * 1024)}}` };
+
 it('no more bytes are held than may be and one read brings, behind one aggregate too, and all of it is handled', async () => {
   const gate = Promise.withResolvers<void>();
   const held: number[] = [];
@@ -17,8 +20,6 @@ it('no more bytes are held than may be and one read brings, behind one aggregate
     held.push(running + waiting);
     await gate.promise;
   });
-  // White space between the tokens: what a payload may hold is another matter.
-  const large = { aggregateId: 'a', type: types.renamed, payload: `{"name":"Ada"${' '.repeat(100 * 1024)}}` };
   const events = await bench.publisher.publishEvents(...Array.from({ length: 40 }, () => large));
   const mostHeld = 11 + 5;
 
@@ -33,6 +34,22 @@ it('no more bytes are held than may be and one read brings, behind one aggregate
   const handled = (await bench.effects(consumer.group)).map(({ event_id: id }) => id);
   expect(handled).toEqual(events.map(({ eventId }) => eventId));
   expect(Math.max(...held)).toBeLessThanOrEqual(mostHeld);
+});
+
+it('what others left pending is taken over and handled, also if it is more than may be held', async () => {
+  const consumer = bench.consumer({ ordering: 'aggregate' });
+  const events = await bench.publisher.publishEvents(...Array.from({ length: 40 }, () => large));
+  const reader = bench.transport.reader();
+  const ref = { stream: bench.stream, group: consumer.group };
+  await reader.ensureGroup(ref, '0');
+  await reader.read({ group: ref.group, consumer: 'dead', from: [ref], count: 1_000, blockMs: 10 });
+  await reader.close();
+
+  bench.start(consumer, { capacityBytes: 1024 ** 2, readCount: 5 });
+  await bench.nothingPending(consumer.group);
+
+  const handled = (await bench.effects(consumer.group)).map(({ event_id: id }) => id);
+  expect(handled).toEqual(events.map(({ eventId }) => eventId));
 });
 
 it('a failed event is retried after its backoff also when the clock is set back meanwhile', async () => {
