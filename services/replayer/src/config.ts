@@ -21,3 +21,6 @@ export const config = z.object({
   /** A replayer that is frozen or cut off for so long is replaced. */
   REPLAY_LOCK: duration({ minMs: 1_000, maxMs: 600_000 }).default(30_000),
 });
+
+/** The configuration, read. */
+export type ReplayerConfig = z.output<typeof config>;

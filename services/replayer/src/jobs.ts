@@ -3,7 +3,7 @@ import { type Component, pollLoop } from '@event-bus/service';
 import type { Logger } from '@event-bus/telemetry';
 import { Queue, Worker } from 'bullmq';
 import type { Kysely } from 'kysely';
-import type { config } from './config.ts';
+import type { ReplayerConfig } from './config.ts';
 import type { Replayer } from './replay.ts';
 
 const QUEUE = 'replays';
@@ -22,10 +22,7 @@ interface JobData {
 export function createJobs(parts: {
   readonly bus: Kysely<BusDatabase>;
   readonly replayer: Replayer;
-  readonly config: Pick<
-    (typeof config)['_output'],
-    'REDIS_URL' | 'REPLAY_CONCURRENCY' | 'REPLAY_POLL' | 'REPLAY_LOCK'
-  >;
+  readonly config: Pick<ReplayerConfig, 'REDIS_URL' | 'REPLAY_CONCURRENCY' | 'REPLAY_POLL' | 'REPLAY_LOCK'>;
   readonly logger: Logger;
 }): Component {
   const { bus, replayer, config, logger } = parts;

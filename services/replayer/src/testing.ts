@@ -13,6 +13,7 @@ import {
 } from '@event-bus/testkit';
 import { derivedKeys, ENTRY_FIELDS, type StreamEntry, streamKeys } from '@event-bus/transport';
 import { createRedisTransport } from '@event-bus/transport/redis';
+import type { Redis } from 'ioredis';
 
 /** An event that the group was given through an inject stream of its. */
 export interface Given {
@@ -34,7 +35,7 @@ const hour = 3_600_000;
 export async function createStage(postgresUrl: string, { partitions = 1 } = {}) {
   const database = await createTestDatabase(postgresUrl);
   const redis = await startRedis();
-  const client = redis.client();
+  const client: Redis = redis.client();
   const transport = createRedisTransport({ url: redis.url, commandTimeoutMs: 2_000 });
   const [writer, reader, mover, streams] = [
     transport.writer(),
