@@ -55,6 +55,7 @@ export function compareHistory(parts: {
 }): Promise<HistoryFaults> {
   const { url, redis, s3, bucket } = parts;
   return withClient(url, async (client) => {
+    await client.query('truncate soak.found');
     for (const stream of streams) {
       for await (const page of readStream(redis, stream)) await note(client, page);
     }
@@ -69,7 +70,7 @@ export function compareHistory(parts: {
         from soak.found group by event_id)
       select
         (count(*) filter (where f.event_id is null))::int as missing,
-        (count(*) filter (where f.event_id is not null and f.digests <> array[c.digest]))::int as changed,
+        (count(*) filter (where f.event_id = c.event_id and f.digests <> array[c.digest]))::int as changed,
         (count(*) filter (where f.entries > 1))::int as twice,
         (count(*) filter (where c.event_id is null))::int as "never committed"
       from soak.committed c full join found f using (event_id)`);
