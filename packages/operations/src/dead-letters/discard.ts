@@ -10,7 +10,7 @@ import {
   type SettledLetter,
 } from '@event-bus/inbox';
 import type { OperatorRequest } from '../operator-request.ts';
-import { batchSize, type LetterServers } from './request.ts';
+import { batchSize, type LetterServers, wholeLetters } from './request.ts';
 
 /** What is to be discarded, and where it is kept. */
 export interface DiscardRequest extends OperatorRequest {
@@ -36,7 +36,7 @@ export async function discardDeadLetters(
   const frozen = { selection, cutOff: await readClock(db), states: ['dead'] as const };
   let actionId: string | undefined;
   let settled = 0;
-  for await (const letters of pagesInOrder(db, frozen, { pageSize: batchSize, limit })) {
+  for await (const letters of pagesInOrder(db, frozen, { pageSize: wholeLetters, limit })) {
     await keep(letters);
     const discarded = await db.transaction().execute(async (trx) => {
       const details = { selection, limit };

@@ -1,5 +1,5 @@
 import { type LetterRecord, type LetterSelection, pagesInOrder, readClock } from '@event-bus/inbox';
-import { batchSize, type LetterServers } from './request.ts';
+import { type LetterServers, wholeLetters } from './request.ts';
 
 /** Yields the open letters of a selection whole, in the order of their events, as it is when this begins. */
 export async function* exportLetters(
@@ -8,5 +8,5 @@ export async function* exportLetters(
   limit: number,
 ): AsyncGenerator<readonly LetterRecord[], void> {
   const frozen = { selection, cutOff: await readClock(db), states: ['dead', 'redriving'] as const };
-  yield* pagesInOrder(db, frozen, { pageSize: batchSize, limit });
+  yield* pagesInOrder(db, frozen, { pageSize: wholeLetters, limit });
 }

@@ -86,19 +86,24 @@ async function knownPlaces({ db, bus }: ImportDatabases): Promise<KnownPlaces> {
   };
 }
 
+/** With the line that reaches it a page ends: each letter is held several times over until it is written. */
+const pageCharacters = 1024 ** 2;
+
 async function* parsedPages(
   lines: AsyncIterable<string>,
   known: KnownPlaces,
 ): AsyncGenerator<LetterRecord[], void> {
   let page: LetterRecord[] = [];
+  let characters = 0;
   let number = 0;
   for await (const line of lines) {
     number += 1;
     if (line.trim() === '') continue;
     page.push(parseLetterLine(line, number, known));
-    if (page.length < batchSize) continue;
+    characters += line.length;
+    if (page.length < batchSize && characters < pageCharacters) continue;
     yield page;
-    page = [];
+    [page, characters] = [[], 0];
   }
   if (page.length > 0) yield page;
 }

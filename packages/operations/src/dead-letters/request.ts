@@ -8,5 +8,8 @@ export interface LetterServers {
   readonly mover: EntryMover;
 }
 
-/** Letters that are worked on in one transaction: few enough to be held in memory, however large their events are. */
+/** Letters that are worked on in one transaction. */
 export const batchSize = 100;
+
+/** Letters that are held whole at a time: an event may have a quarter of a megabyte, and is held several times over. */
+export const wholeLetters = 25;
