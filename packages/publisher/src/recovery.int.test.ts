@@ -78,6 +78,14 @@ const isWhole = () =>
     return true;
   });
 
+/** The same of a stream that others write to as well. Where entries stand again is recorded after they are written. */
+const recordsWhatItFinds = () =>
+  eventually(async () => {
+    const { unknown: _, ...own } = sound;
+    expect(await audit(bench)).toMatchObject(own);
+    return true;
+  });
+
 const ids = (entries: readonly SeenEntry[]) => entries.map((entry) => entry.eventId);
 
 describe.each(Object.entries(losses))('a Redis that %s', (_, { prepare, lose }) => {
@@ -146,7 +154,7 @@ test('a second outbox on the same stream, which lost nothing, writes nothing aga
     await eventually(async () => (await bench.entries(stream)).length === 77);
     const after = await bench.entries(stream);
     expect(new Set(ids(after)).size).toBe(77);
-    expect(await audit(bench)).toMatchObject({ missing: [], disordered: [], misplaced: [] });
+    await recordsWhatItFinds();
     expect(other.logs.filter((line) => String(line.msg).includes('went back'))).toEqual([]);
   } finally {
     await other.close();
@@ -165,8 +173,8 @@ test('entry IDs that were handed out again to other events are not taken for wha
   }
   bench.start(small);
 
-  await eventually(async () => (await audit(bench)).missing.length === 0);
+  await recordsWhatItFinds();
   const found = await audit(bench);
-  expect(found).toMatchObject({ disordered: [], misplaced: [], repeated: [] });
+  expect(found.repeated).toEqual([]);
   expect(found.unknown).toHaveLength(15);
 });
