@@ -24,6 +24,11 @@ beforeEach(async () => {
     await sql`drop table ${sql.table(name)}`.execute(database.db);
   for (const name of await partitions('inbox_events'))
     await sql`drop table ${sql.table(name)}`.execute(database.db);
+  // Its lock would be one that is not to be had.
+  for (const parent of ['outbox_events', 'inbox_events'])
+    await sql`alter table ${sql.table(`${parent}_default`)} set (autovacuum_enabled = false)`.execute(
+      database.db,
+    );
 });
 
 afterEach(async () => {

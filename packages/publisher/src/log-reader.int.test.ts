@@ -137,7 +137,8 @@ async function isWholeWithoutGaps(): Promise<void> {
   await eventually(async () => (await gaps()) === 0);
 }
 
-describe('many transactions at once that end in any order and manner', () => {
+// Hundreds of transactions, each of many statements: what takes ten seconds may take minutes.
+describe('many transactions at once that end in any order and manner', { timeout: 240_000 }, () => {
   // While it sleeps, writers notify it, which PostgreSQL refuses to a transaction that is to be prepared.
   test.each([
     ['awake', true],

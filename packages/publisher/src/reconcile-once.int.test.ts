@@ -13,10 +13,10 @@ beforeEach(async () => {
     pool: bench.database.pool,
     directUrl: bench.database.url,
     busDatabase: bench.db,
-    transport: createRedisTransport({ url: bench.redis.url, commandTimeoutMs: 500 }),
+    transport: createRedisTransport({ url: bench.redis.url, commandTimeoutMs: 30_000 }),
     source: 'bench',
     name: 'by-hand',
-    waitForLeadMs: 500,
+    waitForLeadMs: 30_000,
     signal: new AbortController().signal,
   };
 });
@@ -79,7 +79,7 @@ test('does nothing while somebody else leads', async () => {
   await bench.insert(['a-1']);
   await eventually(async () => (await bench.entries('events:user')).length === 4);
   await wipe();
-  const report = await reconcileOnce(options);
+  const report = await reconcileOnce({ ...options, waitForLeadMs: 500 });
 
   expect(report).toBeUndefined();
   expect(await bench.entries('events:user')).toEqual([]);
@@ -96,10 +96,26 @@ test('an outbox of another name is refused', async () => {
 test('when Redis is away it goes on until it is told to stop, and says what stood in the way', async () => {
   await publish(1);
   await bench.redis.kill();
-  const signal = AbortSignal.timeout(2_000);
+  const impatient = createRedisTransport({ url: bench.redis.url, commandTimeoutMs: 100 });
+  const stop = new AbortController();
+  let failed = 0;
+  const writer = () => {
+    const real = impatient.writer();
+    const inspect: typeof real.inspect = (...asked) =>
+      real.inspect(...asked).catch((error: unknown) => {
+        failed += 1;
+        // Not before it has heard of this one.
+        if (failed === 3) setImmediate(() => stop.abort());
+        throw error;
+      });
+    return { ...real, inspect };
+  };
+  const transport = { ...impatient, writer };
 
-  await expect(reconcileOnce({ ...options, signal })).rejects.toMatchObject({
+  await expect(reconcileOnce({ ...options, transport, signal: stop.signal })).rejects.toMatchObject({
     code: 'reconcile_interrupted',
     message: expect.stringMatching(/last obstacle: .*no connection/) as string,
   });
+  expect(failed).toBe(3);
+  await impatient.close();
 });

@@ -1,7 +1,7 @@
 import { eventually, startProxy } from '@event-bus/testkit';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
-import { audit, type Bench, createBench, sound } from './testing.ts';
+import { audit, type Bench, createBench, type RunningPublisher, sound } from './testing.ts';
 
 const stream = 'events:user';
 const small = { pageSize: 5, sweepMs: 50 } as const;
@@ -59,10 +59,11 @@ function append(k: number): (request: string) => boolean {
 }
 
 /** Some batches of five events, recorded. */
-async function publishSome(): Promise<void> {
+async function publishSome(): Promise<RunningPublisher> {
   await produce(10);
-  start();
+  const publisher = start();
   await isWhole();
+  return publisher;
 }
 
 const interruptions: Readonly<Record<string, () => Promise<void>>> = {
@@ -180,9 +181,9 @@ describe('what the log no longer has', () => {
 
   test('is no alarm while the stream still has it', async () => {
     await publishSome();
-    await endLead();
     await forget(30);
-    await eventually(() => warnings('leading') === 2);
+    await endLead();
+    await eventually(() => warnings('leading') > 1);
     await bench.insert(['agg-0']);
     await eventually(async () => (await bench.entries(stream)).length === 31);
 
@@ -191,13 +192,15 @@ describe('what the log no longer has', () => {
 });
 
 test('an outbox that went back in time is an alarm, and then goes on', async () => {
-  await publishSome();
-  await endLead();
+  const publisher = await publishSome();
+  // A leader that has looked at the outbox before it goes back goes by what it remembers.
+  await publisher.stop();
   const lost = (await bench.entries(stream)).slice(-5).map((entry) => entry.eventId);
   await sql`
     with log as (delete from outbox_events where position > 25), batches as (delete from outbox_batches where number > 5)
     update outbox_cursor set position = 25`.execute(bench.db);
   await sql`select setval('outbox_position', 25)`.execute(bench.db);
+  start();
   await eventually(() => warnings('PostgreSQL went back in time') === 1);
   const later = await bench.insert(['agg-0', 'agg-1']);
 

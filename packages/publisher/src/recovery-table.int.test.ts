@@ -32,7 +32,7 @@ let at: Situation;
 beforeEach(async () => {
   const bench = await createBench(inject('postgresUrl'));
   const eventIds = await bench.insert(['a', 'b', 'c', 'a', 'b', 'a', 'c']);
-  const transport = createRedisTransport({ url: bench.redis.url });
+  const transport = createRedisTransport({ url: bench.redis.url, commandTimeoutMs: 30_000 });
   at = { bench, redis: bench.redis.client(), transport, eventIds };
 });
 

@@ -16,7 +16,7 @@ afterAll(() => server.stop());
 
 /** Foreign entries on a place that nobody else uses, delivered to one consumer. */
 async function setUpForeign(injected: boolean, entries: readonly (readonly (string | Buffer)[])[]) {
-  const transport = createRedisTransport({ url: server.url });
+  const transport = createRedisTransport({ url: server.url, commandTimeoutMs: 30_000 });
   onTestFinished(() => transport.close());
   const redis = server.client();
   round += 1;

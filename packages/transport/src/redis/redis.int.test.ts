@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => server.stop());
 
 testTransport('on Redis', async () => {
-  const transport = createRedisTransport({ url: server.url });
+  const transport = createRedisTransport({ url: server.url, commandTimeoutMs: 30_000 });
   const redis = server.client();
   return {
     transport,
