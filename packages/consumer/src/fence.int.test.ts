@@ -47,7 +47,7 @@ function orderedConsumer(transaction: 'event' | 'batch', act: (eventId: string) 
 test.each(['event', 'batch'] as const)(
   'a holder that lost its lease while in the handler cannot commit (a transaction per %s)',
   async (transaction) => {
-    const first = await acquire('first', 1);
+    const first = await acquire('first', 0);
     const { handleTogether } = bench.dispatcher(
       orderedConsumer(transaction, async () => {
         await acquire('second', 60_000);
@@ -83,11 +83,11 @@ test('a frozen holder is thrown out of its transaction, so that its successor ca
   const frozen = await bench.database.pool.connect();
   frozen.on('error', () => undefined);
   await frozen.query('begin');
-  await frozen.query("set local idle_in_transaction_session_timeout = '400ms'");
   await frozen.query(
     "insert into inbox_events (consumer_group, event_id, occurred_at, outcome, stream, stream_id, attempt) values ('g', $1, $2, 'done', 's', '1-1', 1)",
     [entry.fields.event_id, entry.fields.occurred_at],
   );
+  await frozen.query("set local idle_in_transaction_session_timeout = '400ms'");
   const { handle } = bench.dispatcher(orderedConsumer('event', async () => undefined));
 
   expect(await handle(work(entry, 1, await acquire('second', 60_000)), never)).toEqual({

@@ -161,7 +161,7 @@ describe('a connection that is passed on at COMMIT', () => {
   it('keeps apart an event whose lease was lost, and the next', async () => {
     const { db } = bench.database;
     const stream = 'events:user';
-    const request = { group: 'g', stream, holder: 'first', ttlMs: 1 };
+    const request = { group: 'g', stream, holder: 'first', ttlMs: 0 };
     const token = (await acquireLease(db, request)) ?? 0n;
     let later = 0n;
     const ordered = consumer(
@@ -217,7 +217,10 @@ describe('a connection that is passed on at COMMIT', () => {
 
   it('is not cancelled under the COMMIT of the first when the second is stopped', async () => {
     await bench.database.pool.query(`
-      create function slow() returns trigger language plpgsql as $$ begin perform pg_sleep(2); return null; end $$;
+      create table gate as select 1;
+      create function slow() returns trigger language plpgsql as $$ begin
+        while exists (select from gate) loop perform pg_sleep(0.05); end loop;
+        return null; end $$;
       create constraint trigger slow after insert on effects deferrable initially deferred
         for each row execute function slow()`);
     const stop = new AbortController();
@@ -231,6 +234,10 @@ describe('a connection that is passed on at COMMIT', () => {
       return rowCount === 1;
     });
     stop.abort(new Error('SIGTERM'));
+    // Time in which a cancellation would have struck.
+    const since = performance.now();
+    await eventually(() => performance.now() - since > 1_000);
+    await bench.database.pool.query('delete from gate');
     const [first, second] = await both;
 
     expect(first).toEqual(done);

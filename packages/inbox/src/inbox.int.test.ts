@@ -40,6 +40,9 @@ async function handling<Result>(run: (trx: Transaction<BusDatabase>) => Promise<
 const record = (trx: Transaction<BusDatabase>, rows: readonly InboxRow[]) =>
   recordHandled(trx, rows, { idleMs: 60_000 });
 
+/** For what the machine may take its time over. */
+const patient = { timeout: 20_000 };
+
 /** How many sessions of this database wait for a lock. */
 const blocked = async () => {
   const { rows } = await sql`
@@ -161,7 +164,7 @@ test('an event that is just being handled is waited for: new if that is rolled b
   await record(first, [same]);
 
   const second = handling((trx) => record(trx, [same]));
-  await expect.poll(blocked).toBe(1);
+  await expect.poll(blocked, patient).toBe(1);
   await first.rollback().execute();
 
   expect(await second).toEqual([true]);
@@ -176,7 +179,7 @@ test('calls that name the same events in opposite orders wait for each other and
   await record(holder, middle ? [middle] : []);
 
   const calls = [rows, rows.toReversed()].map((given) => handling((trx) => record(trx, given)));
-  await expect.poll(blocked).toBe(2);
+  await expect.poll(blocked, patient).toBe(2);
   await holder.rollback().execute();
 
   const answers = await Promise.all(calls);

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { eventually, startPostgres, startProxy } from '@event-bus/testkit';
 import type { FailureRecord } from '@event-bus/transport';
 import { afterEach, describe, expect, inject, it } from 'vitest';
+import { holdUp } from './testing/hold-up.ts';
 import { createRunnerBench, type LedgerRow, type Published } from './testing/runner-bench.ts';
 
 type Environment = Readonly<Record<string, string>>;
@@ -46,37 +47,42 @@ describe('the consumer runner', () => {
         const [ledger, { pending }] = await Promise.all([of.ledger(group), of.status(group)]);
         return ledger.length >= count && pending === 0;
       },
-      { timeoutMs: 40_000, message: `${count} events to be handled and acknowledged` },
+      { message: `${count} events to be handled and acknowledged` },
     );
 
   it('handles every event once, though runners are killed with entries in their hands', async () => {
     const bus = await setUp();
     const { group, path } = bus.consumer({ concurrency: 4, handlerMs: 15 });
-    const events = await bus.publish(aggregates(300));
+    const gate = await holdUp(bus.database.pool);
+    const events = await bus.publish(aggregates(40));
+    events.push(...(await bus.publish(aggregates(4), 'held')), ...(await bus.publish(aggregates(56))));
     const victim = await bus.spawn(path);
-    await eventually(async () => (await bus.ledger(group)).length > 20);
+    await gate.waiting(4);
 
     victim.kill('SIGKILL');
     await victim.exited;
+    await gate.letGo();
     const left = await bus.status(group);
     await Promise.all([bus.spawn(path), bus.spawn(path)]);
 
-    await settled(bus, group, 300);
+    await settled(bus, group, 100);
     expectOnce(await bus.ledger(group), events);
     expect(left.pending).toBeGreaterThan(4);
   });
 
   it('changes nothing the second time when it was killed between commit and acknowledgement', async () => {
     const bus = await setUp();
-    const { group, path } = bus.consumer({ concurrency: 4, handlerMs: 700 });
+    const { group, path } = bus.consumer({ concurrency: 4 });
+    const gate = await holdUp(bus.database.pool);
     const network = await startProxy(bus.redis.port);
     const victim = await bus.spawn(path, { REDIS_URL: `redis://127.0.0.1:${network.port}` });
     await eventually(() => bus.status(group));
-    const events = await bus.publish(aggregates(4));
-    await eventually(async () => (await bus.status(group)).pending === 4);
+    const events = await bus.publish(aggregates(4), 'held');
+    await gate.waiting(4);
 
-    // From here on nothing that it sends arrives.
+    // From here on nothing that it sends to Redis arrives.
     network.pause();
+    await gate.letGo();
     await eventually(async () => (await bus.ledger(group)).length === 4);
     victim.kill('SIGKILL');
     await victim.exited;
@@ -91,20 +97,26 @@ describe('the consumer runner', () => {
   it('on SIGTERM finishes what runs and hands back the rest: no name, no attempt and no delivery is left', async () => {
     const bus = await setUp();
     const { group, path } = bus.consumer({ concurrency: 2, handlerMs: 20 });
-    const events = await bus.publish(aggregates(200));
+    const gate = await holdUp(bus.database.pool);
+    const events = await bus.publish(aggregates(20));
+    events.push(...(await bus.publish(aggregates(2), 'held')), ...(await bus.publish(aggregates(58))));
     const first = await bus.spawn(path, { CLAIM_IDLE: '1h' });
-    await eventually(async () => (await bus.ledger(group)).length > 10);
+    await gate.waiting(2);
 
-    const { code } = await first.stop();
+    const stopped = first.stop();
+    await first.waitFor(/"msg":"stopping"/);
+    await gate.letGo();
+    const { code } = await stopped;
 
     const { consumers, pending, failed } = await bus.status(group);
     expect({ code, failed }).toEqual({ code: 0, failed: 0 });
+    expect(await bus.ledger(group)).toHaveLength(22);
     expect(pending).toBeGreaterThan(10);
     expect(consumers.filter((one) => one.pending > 0)).toHaveLength(1);
     expect(consumers).toHaveLength(1);
     // What was handed back is had at once, long before the idle time is over.
     await bus.spawn(path, { CLAIM_IDLE: '1h' });
-    await settled(bus, group, 200);
+    await settled(bus, group, 80);
     const ledger = await bus.ledger(group);
     expectOnce(ledger, events);
     expect(ledger.every(({ attempt }) => attempt === 1)).toBe(true);
@@ -119,6 +131,13 @@ describe('the consumer runner', () => {
     return { holder, standby };
   }
 
+  /** Events of all aggregates, before and after one of each whose handler can be held up. */
+  async function publishAround(bus: Bench): Promise<Published[]> {
+    const before = await bus.publish(aggregates(24));
+    const held = await bus.publish(aggregates(12), 'held');
+    return [...before, ...held, ...(await bus.publish(aggregates(84)))];
+  }
+
   it('fences an ordered runner that was stopped for longer than its lease, when it goes on', async () => {
     const bus = await setUp();
     const { group, path } = bus.consumer({ ordering: 'aggregate', handlerMs: 25 });
@@ -130,17 +149,19 @@ describe('the consumer runner', () => {
       { TRANSACTION_IDLE: '1h', CONCURRENCY: '4' },
       { CONCURRENCY: '16' },
     );
-    const events = await bus.publish(aggregates(480));
+    const gate = await holdUp(bus.database.pool);
+    const events = await publishAround(bus);
     const rowsOf = async ({ pid }: { readonly pid: number }) =>
       (await bus.ledger(group)).filter((row) => row.pid === pid);
-    await eventually(async () => (await rowsOf(holder)).length > 20);
+    await gate.waiting(4);
 
     holder.kill('SIGSTOP');
+    await gate.letGo();
     await eventually(async () => (await rowsOf(standby)).length > 0);
     const committed = await rowsOf(holder);
     holder.kill('SIGCONT');
 
-    await settled(bus, group, 480);
+    await settled(bus, group, 120);
     const ledger = await bus.ledger(group);
     expectOnce(ledger, events);
     expectInOrder(ledger, events);
@@ -157,12 +178,14 @@ describe('the consumer runner', () => {
     await eventually(async () => (await bus.ledger(group)).length > 20);
 
     const { pool } = bus.database;
-    await pool.query(`update inbox_leases set expires_at = '-infinity' where consumer_group = $1`, [group]);
-    await pool.query(`select inbox_acquire_lease($1, 'events:user', 'another', '3 seconds')`, [group]);
+    const expire = `update inbox_leases set expires_at = '-infinity' where consumer_group = '${group}'`;
+    // In one transaction: its holder might renew it in between.
+    await pool.query(`${expire}; select inbox_acquire_lease('${group}', 'events:user', 'another', '1 hour')`);
     const committed = await bus.ledger(group);
     await runner.waitFor(/the lease of this stream was lost/);
 
     expect(await bus.ledger(group)).toEqual(committed);
+    await pool.query(expire);
     await settled(bus, group, 480);
     const ledger = await bus.ledger(group);
     expectOnce(ledger, events);
@@ -172,13 +195,15 @@ describe('the consumer runner', () => {
   it('hands over an ordered stream within seconds of a kill, in order', async () => {
     const bus = await setUp();
     const { group, path } = bus.consumer({ ordering: 'aggregate', handlerMs: 25 });
-    const { holder, standby } = await spawnPair(bus, path, { CLAIM_IDLE: '1h' });
-    const events = await bus.publish(aggregates(480));
-    await eventually(async () => (await bus.ledger(group)).length > 20);
+    const { holder, standby } = await spawnPair(bus, path, { CLAIM_IDLE: '1h', CONCURRENCY: '4' });
+    const gate = await holdUp(bus.database.pool);
+    const events = await publishAround(bus);
+    await gate.waiting(4);
 
     holder.kill('SIGKILL');
+    await gate.letGo();
 
-    await settled(bus, group, 480);
+    await settled(bus, group, 120);
     const ledger = await bus.ledger(group);
     expectOnce(ledger, events);
     expectInOrder(ledger, events);
@@ -188,15 +213,19 @@ describe('the consumer runner', () => {
   it('handles in batches every event once and in order, though it is killed', async () => {
     const bus = await setUp();
     const { group, path } = bus.consumer({ ordering: 'aggregate', transaction: 'batch', handlerMs: 100 });
-    const events = await bus.publish(aggregates(400));
+    const gate = await holdUp(bus.database.pool);
+    const events = await bus.publish(aggregates(96));
+    events.push(...(await bus.publish(['user-11'], 'held')), ...(await bus.publish(aggregates(103))));
     const first = await bus.spawn(path);
+    await gate.waiting(1);
     await eventually(async () => (await bus.ledger(group)).length > 0);
     first.kill('SIGKILL');
     await first.exited;
+    await gate.letGo();
     expect((await bus.status(group)).pending).toBeGreaterThan(0);
     await bus.spawn(path);
 
-    await settled(bus, group, 400);
+    await settled(bus, group, 200);
     const ledger = await bus.ledger(group);
     expectOnce(ledger, events);
     expectInOrder(ledger, events);
@@ -293,14 +322,17 @@ describe('the consumer runner', () => {
       bus.database.pool.on('error', () => 'connects again');
       const { group, path } = bus.consumer({ concurrency: 4, handlerMs: 10 });
       const runner = await bus.spawn(path);
-      const events = await bus.publish(aggregates(200));
-      await eventually(async () => (await bus.ledger(group)).length > 20);
+      const gate = await holdUp(bus.database.pool);
+      const events = await bus.publish(aggregates(40));
+      events.push(...(await bus.publish(aggregates(4), 'held')), ...(await bus.publish(aggregates(56))));
+      await gate.waiting(4);
 
       await postgres.kill();
       await runner.waitFor(/handling events in the database fails/);
       await postgres.restart();
+      await eventually(gate.letGo);
 
-      await settled(bus, group, 200);
+      await settled(bus, group, 100);
       const ledger = await bus.ledger(group);
       expectOnce(ledger, events);
       expect(ledger.every(({ attempt }) => attempt === 1)).toBe(true);

@@ -51,7 +51,7 @@ function entry(type: string, payload: object, version = '1') {
 /** The token of the right to handle the stream, as a runner gets it. */
 async function acquireLease(holder: string): Promise<bigint> {
   const { rows } = await sql<{ token: string }>`
-    select inbox_acquire_lease('user-directory', 'events:user', ${holder}, '1 ms') as token`.execute(
+    select inbox_acquire_lease('user-directory', 'events:user', ${holder}, '0 ms') as token`.execute(
     database.db,
   );
   return BigInt(rows[0]?.token ?? 0);

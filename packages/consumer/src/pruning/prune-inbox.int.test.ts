@@ -13,6 +13,8 @@ const stream = 'events:user';
 let database: TestDatabase;
 let redis: RedisServer;
 let transport: ReturnType<typeof createRedisTransport>;
+/** Of the old partition: one and the same also if midnight passes in the midst of a test. */
+let oldDay: string;
 
 /** A group of 30 days whose outbox of 7 days has dropped all of 60 days ago; its partition is that of 90 days ago. */
 beforeEach(async () => {
@@ -36,10 +38,9 @@ beforeEach(async () => {
   await registerOutboxWindow(database.db, { source: 'shop', keepMs: 7 * dayMs });
   await registerInboxWindows(database.db, [{ group: 'mail', keepMs: 30 * dayMs, longestWaitMs: 14 * dayMs }]);
   await run(`select pg_catalog.set_config('timezone', 'UTC', false)`);
-  await run(`do $$ begin
-    execute format('create table old_day partition of inbox_events for values from (%L) to (%L)',
-      (now() at time zone 'UTC')::date - 90, (now() at time zone 'UTC')::date - 89);
-  end $$`);
+  const day = (daysAgo: number) => new Date(Date.now() - daysAgo * dayMs).toISOString().slice(0, 10);
+  oldDay = day(90);
+  await run(`create table old_day partition of inbox_events for values from ('${oldDay}') to ('${day(89)}')`);
   await call('XGROUP', 'CREATE', stream, 'mail', '0', 'MKSTREAM');
 });
 
@@ -76,7 +77,7 @@ const floor = (sinceDaysAgo: number, daysAgo: number, position: number) =>
 
 const settle = (settledDaysAgo: number, outcome = 'done') =>
   run(`insert into inbox_events (consumer_group, event_id, occurred_at, outcome, stream, stream_id, attempt, processed_at)
-    values ('mail', gen_random_uuid(), (now() at time zone 'UTC')::date - 90 + interval '12 hours', '${outcome}', '${stream}', '1-0', 1,
+    values ('mail', gen_random_uuid(), '${oldDay} 12:00+00', '${outcome}', '${stream}', '1-0', 1,
       now() - interval '${settledDaysAgo} days')`);
 
 const isThere = async () => {

@@ -35,7 +35,7 @@ function memoryBus(): TestBus {
 function redisBus(server: RedisServer): TestBus {
   const client = server.client();
   return {
-    transport: () => createRedisTransport({ url: server.url, commandTimeoutMs: 2_000 }),
+    transport: () => createRedisTransport({ url: server.url, commandTimeoutMs: 30_000 }),
     async deleteStream(stream) {
       await client.del(stream);
     },

@@ -54,7 +54,7 @@ const quick: Partial<RunnerSettings> = {
   reclaimEveryMs: 50,
   claimIdleMs: 60_000,
   leaseTtlMs: 1_500,
-  stopPatienceMs: 3_000,
+  stopPatienceMs: 30_000,
   controlEveryMs: 50,
   circuitPauseMs: 50,
   circuitMaxPauseMs: 200,
@@ -127,7 +127,7 @@ export async function createGroupBench(postgresUrl: string) {
       level: 'info',
       destination: { write: (line) => logs.push(JSON.parse(line) as Record<string, unknown>) },
     });
-    const own = given ?? createRedisTransport({ url: redis.url, commandTimeoutMs: 2_000 });
+    const own = given ?? createRedisTransport({ url: redis.url, commandTimeoutMs: 30_000 });
     const runner = createGroupRunner({
       group: definition,
       dispatcher: createDispatcher({ consumer: definition, catalog: platformCatalog, pool, logger }),
@@ -231,7 +231,7 @@ export async function createGroupBench(postgresUrl: string) {
           const isDone = own?.pending === 0 && own.lastDeliveredId === (lastId ?? '0-0');
           return isDone && (injected === null || injected.pending === 0) && (await isEmpty(group));
         },
-        { timeoutMs: 40_000, message: 'nothing to be pending' },
+        { message: 'nothing to be pending' },
       );
     },
     async close(): Promise<void> {
