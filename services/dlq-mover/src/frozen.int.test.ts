@@ -43,7 +43,7 @@ test('an event whose handler is frozen with its transaction open waits for it, o
 
 test('an event whose frozen handler the server has cut off is given up, and the handler cannot commit when it is thawed', async () => {
   const { eventId, thaw } = await freezeHandler(300);
-  await eventually(async () => (await stage.copies()).includes(eventId));
+  await stage.untilAllDead(11);
 
   expect(await thaw()).toBe('failed');
 

@@ -96,7 +96,7 @@ test('ten thousand exhausted entries behind more others than a page holds are al
   await stage.spawn();
   // Asked for by counts and seldom: the test must not take the time of what it waits for.
   await eventually(async () => (await stage.pending()) === 700 && (await stage.copiesCount()) === 10_000, {
-    timeoutMs: 50_000,
+    timeoutMs: 120_000,
     intervalMs: 250,
     message: 'ten thousand dead letters',
   });
@@ -113,19 +113,20 @@ test('ten thousand exhausted entries behind more others than a page holds are al
 
 test('an entry that a slow but living handler holds is never moved, however often it was delivered', async () => {
   stage = await createStage(inject('postgresUrl'));
+  // Longer than the handler, which is this test, may be held up: then it would count as dead.
+  await sql`update inbox_groups set claim_idle_ms = 60000`.execute(stage.database.db);
   const [slow] = await stage.deliver(1, { consumer: 'slow' });
   const dead = await stage.deliver(1);
   if (slow === undefined) throw new Error('nothing was delivered');
-  await stage.client.xclaim('events:user', 'mail', 'slow', 0, slow.id, 'RETRYCOUNT', 9, 'JUSTID');
-  await stage.spawn();
+  const tired = ['IDLE', 3_600_000, 'RETRYCOUNT', 9, 'JUSTID'] as const;
+  await stage.client.xclaim('events:user', 'mail', 'slow', 0, slow.id, ...tired);
+  await stage.age(dead, 5, 3_600_000);
+  // The handler shows that it lives.
+  await stage.reader.keep(stage.ref, 'slow', [slow.id]);
 
-  // As long as it takes to be found idle, and longer.
-  for (let round = 0; round < 10; round += 1) {
-    await stage.reader.keep(stage.ref, 'slow', [slow.id]);
-    await stage.age(dead, 5, 60_000);
-    await delay(300);
-  }
+  const mover = await stage.spawn();
   await eventually(async () => (await stage.letters()).size === 1);
+  await untilSwept(mover, 3);
 
   expect((await stage.inbox()).has(slow.fields.event_id ?? '')).toBe(false);
   expect(await stage.handle(slow)).toBe('handled');
@@ -145,14 +146,15 @@ test('movers that are killed at random leave every event dead exactly once', asy
     for (const victim of victims) victim.kill('SIGKILL');
   }
   await stage.spawn();
-  await untilDead(entries);
+  await untilDead(entries, 60_000);
 
   expect(new Set(await stage.copies())).toEqual(new Set(ids(entries)));
 });
 
 test('of a handler and two movers that race for an event a thousand times, exactly one wins each time', async () => {
   stage = await createStage(inject('postgresUrl'));
-  await Promise.all([stage.spawn({ SWEEP_EVERY: '50ms' }), stage.spawn({ SWEEP_EVERY: '50ms' })]);
+  const spawn = () => stage.spawn({ SWEEP_EVERY: '50ms' });
+  const [, second] = await Promise.all([spawn(), spawn()]);
   const entries: TestEntry[] = [];
   const handled = new Set<string>();
   for (let round = 0; round < 20; round += 1) {
@@ -170,14 +172,19 @@ test('of a handler and two movers that race for an event a thousand times, exact
     async () => (await stage.pending()) === 0 && (await stage.inbox()).size === entries.length,
   );
   const dead = ids(entries).filter((id) => !handled.has(id));
-  await eventually(async () => (await stage.copies()).length === dead.length, {
-    message: 'a copy for each that is dead, and for no other',
-  });
+  // Two that restore the same copy write it twice, and one of them is deleted later.
+  await second.stop();
+  await eventually(
+    async () => {
+      expect((await stage.copies()).toSorted()).toEqual(dead.toSorted());
+      return [...(await stage.letters()).values()].every(({ dlqId }) => dlqId !== null);
+    },
+    { message: 'a copy for each that is dead, and for no other' },
+  );
   const [inbox, letters] = await Promise.all([stage.inbox(), stage.letters()]);
   expect(new Set(letters.keys())).toEqual(new Set(dead));
   expect(ids(entries).filter((id) => inbox.get(id) !== (handled.has(id) ? 'done' : 'dead'))).toEqual([]);
-  expect(new Set(await stage.copies())).toEqual(new Set(dead));
-}, 120_000);
+});
 
 test('an event that was handled, and whose runner died before it acknowledged, is acknowledged and not dead', async () => {
   stage = await createStage(inject('postgresUrl'));

@@ -1,6 +1,6 @@
 import { mkdir, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { eventually, freePort } from '@event-bus/testkit';
+import { eventually } from '@event-bus/testkit';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { createStage, type Stage } from './testing/stage.ts';
 
@@ -17,7 +17,8 @@ const refusals = {
     end: () => stage.client.config('SET', 'maxmemory', '0'),
   },
   READONLY: {
-    begin: async () => stage.client.replicaof('127.0.0.1', await freePort()),
+    // Nobody listens there, now or later.
+    begin: () => stage.client.replicaof('127.0.0.1', 1),
     end: () => stage.client.replicaof('NO', 'ONE'),
   },
   MISCONF: {
@@ -48,10 +49,15 @@ test('while Redis refuses to write, for whatever reason, nothing is lost, and ev
     await end();
     buried += entries.length;
 
-    await eventually(async () => (await stage.pending()) === 0 && (await stage.copies()).length === buried, {
-      message: `everything to be moved after ${code}`,
-    });
-    expect((await stage.account()).contradictions).toEqual([]);
+    await eventually(
+      async () => {
+        expect(await stage.pending()).toBe(0);
+        expect(await stage.copies()).toHaveLength(buried);
+        expect((await stage.account()).contradictions).toEqual([]);
+        return true;
+      },
+      { message: `everything to be moved after ${code}` },
+    );
   }
 
   await refusals.OOM.begin();

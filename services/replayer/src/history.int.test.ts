@@ -64,7 +64,6 @@ async function handled(): Promise<{ event_id: string; aggregate_id: string }[]> 
 
 const untilHandled = (count: number) =>
   eventually(async () => (await handled()).length >= count, {
-    timeoutMs: 50_000,
     message: `${count} to be handled`,
   });
 

@@ -36,7 +36,7 @@ export async function createStage(postgresUrl: string, { partitions = 1 } = {}) 
   const database = await createTestDatabase(postgresUrl);
   const redis = await startRedis();
   const client: Redis = redis.client();
-  const transport = createRedisTransport({ url: redis.url, commandTimeoutMs: 2_000 });
+  const transport = createRedisTransport({ url: redis.url, commandTimeoutMs: 30_000 });
   const [writer, reader, mover, streams] = [
     transport.writer(),
     transport.reader(),

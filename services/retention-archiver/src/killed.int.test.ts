@@ -12,13 +12,14 @@ afterEach(() => stage.close());
 
 async function publish(count: number): Promise<void> {
   await stage.append(count);
-  await eventually(async () => {
+  const isThrough = async () => {
     const last = await stage.client.xrevrange(stream, '+', '-', 'COUNT', 1);
     const { rows } = await stage.database.pool.query<{ n: string }>(
       `select count(*)::text as n from outbox_status where status <> 'published'`,
     );
     return last.length > 0 && rows[0]?.n === '0';
-  });
+  };
+  await eventually(isThrough, { timeoutMs: 60_000 });
 }
 
 class KilledError extends Error {}
@@ -121,7 +122,7 @@ test('archivers that are killed all the time, beside a publisher and a consumer 
 
   await publish(1);
   await stage.settle('mail');
-  await eventually(async () => (await stage.client.xlen(stream)) === 1, { timeoutMs: 40_000 });
+  await eventually(async () => (await stage.client.xlen(stream)) === 1);
   expect(await stage.union()).toEqual(whole);
   const ids = (await stage.archived()).map(({ id }) => id);
   expect(new Set(ids).size).toBe(ids.length);

@@ -137,8 +137,14 @@ export async function createStage(
     },
     startPublisher() {
       const [drain, abort] = [new AbortController(), new AbortController()];
-      const own = createRedisTransport({ url: redis.url, commandTimeoutMs: 1_000 });
-      const settings = { ...defaultSettings, source: 'stage', sweepMs: 200, pageSize: 50 };
+      const own = createRedisTransport({ url: redis.url, commandTimeoutMs: 30_000 });
+      const settings = {
+        ...defaultSettings,
+        source: 'stage',
+        sweepMs: 200,
+        sessionTimeoutMs: 60_000,
+        pageSize: 50,
+      };
       const running = createPublisher({
         pool: database.pool,
         directUrl: database.url,

@@ -37,7 +37,6 @@ export function testFaults(open: OpenStore): void {
 
     it('gives up on a server that does not answer', async () => {
       const opened = await open({ timeoutMs: 100 });
-      await opened.connect().put('old', textContent('old'));
       const { promise: until, resolve: release } = Promise.withResolvers<void>();
       networkOf(opened).inject({ kind: 'hold', until }, { times: Number.MAX_SAFE_INTEGER });
 

@@ -143,7 +143,7 @@ describe('an entry as a CloudEvent', () => {
       }),
       { numRuns: 300 },
     );
-  }, 60_000);
+  });
 
   test.each(['', '{', '[]', '{}', '{"entryid":1}', 'null', '{"entryid":"1-1","rawfields":"x"}'])(
     'refuses the line %j',

@@ -55,7 +55,7 @@ export interface Stage {
   copies(): Promise<string[]>;
   copiesCount(): Promise<number>;
   /** Waits until all letters are dead, so many copies stand, and each letter knows its own. */
-  untilAllDead(count: number, options?: { readonly timeoutMs?: number }): Promise<void>;
+  untilAllDead(count: number): Promise<void>;
   /** Has all letters redriven that are dead and know their copies: of others a copy would be left for the repair. */
   redriveAll(): Promise<void>;
   pending(): Promise<number>;
@@ -126,7 +126,7 @@ export async function createStage(
   const database = await createTestDatabase(postgresUrl);
   const redis = await startRedis({ config });
   const client = redis.client();
-  const transport = createRedisTransport({ url: redis.url, commandTimeoutMs: 10_000 });
+  const transport = createRedisTransport({ url: redis.url, commandTimeoutMs: 30_000 });
   const reader = transport.reader();
   const streams = transport.observer();
   const processes: ServiceProcess[] = [];
@@ -274,14 +274,14 @@ export async function createStage(
       }
     },
     copiesCount: () => client.xlen(derivedKeys.deadLetters(stream, group)),
-    async untilAllDead(count, options = {}) {
+    async untilAllDead(count) {
       await eventually(
         async () => {
           const letters = [...(await stage.letters()).values()];
           const areDead = letters.every(({ state, dlqId }) => state === 'dead' && dlqId !== null);
           return letters.length === count && areDead && (await stage.copiesCount()) === count;
         },
-        { message: `${count} to be dead`, ...options },
+        { message: `${count} to be dead` },
       );
     },
     async redriveAll() {
@@ -307,6 +307,11 @@ export async function createStage(
       return accountOf({ appended, inbox, letters, copies, waiting });
     },
     async close() {
+      // A copy may stand twice until the next look of those that repair.
+      await eventually(async () => {
+        expectBalanced(await stage.account());
+        return true;
+      });
       await Promise.all(processes.map((process) => process.stop()));
       const account = await stage.account();
       await transport.close();
