@@ -35,6 +35,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          testTimeout: 60_000,
           include: [...unit, ...readers],
           exclude: [...excluded, '**/*.int.test.ts'],
         },
@@ -46,9 +47,9 @@ export default defineConfig({
           include: integration,
           exclude: [...excluded, ...readers],
           globalSetup: ['./packages/testkit/src/global-setup.ts'],
-          // Real servers and real processes, on machines that may be slow and busy.
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // Real servers and real processes, on machines that may be slow and busy: only what hangs takes so long.
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
           maxWorkers: 3,
         },
       },

@@ -140,7 +140,7 @@ test('tells of lost events, slow ones, parked ones, dead ones, of what is kept f
     async () =>
       (await query(`update outbox_gaps set noted_at = now() - interval '20 minutes'`)).rowCount !== 0,
   );
-  await scrapeOnce('consumer-runner', (text) => (valueIn(text, 'bus_consumer_delay_count', group) ?? 0) >= 6);
+  await scrapeOnce('consumer-runner', (text) => (valueIn(text, 'bus_consumer_delay_count', group) ?? 0) >= 7);
 
   await scrapeOnce('outbox-publisher', (text) =>
     ['bus_publisher_unrecoverable_total', 'bus_outbox_prune_blocked'].every((name) => isAbove(text, name)),

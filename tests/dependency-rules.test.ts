@@ -7,7 +7,7 @@ test('the workspace keeps its dependency rules', () => {
   expect(workspace.packages.length).toBeGreaterThan(10);
 
   expect(findViolations(workspace)).toEqual([]);
-}, 30_000);
+});
 
 /** A workspace of one file in one package, which declares what it is said to declare. */
 function workspaceOf(path: string, text: string, dependencies: readonly string[] = []): Workspace {

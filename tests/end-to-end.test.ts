@@ -64,7 +64,7 @@ test('what a transaction commits is handled once by every group, and what is rol
 
 test('append, publish and process of an event are one trace across the processes', async () => {
   const receiver = await startReceiver();
-  const bus = await start({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url });
+  const bus = await start({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, OTEL_BSP_SCHEDULE_DELAY: '100' });
   const telemetry = await startTelemetry({
     service: 'producer',
     logger: createLogger({ service: 'producer', level: 'silent' }),
@@ -75,6 +75,8 @@ test('append, publish and process of an event are one trace across the processes
   const [second] = await bus.database.db.transaction().execute((trx) => outbox.append(trx, signUp('bob')));
   await untilHandled(bus, { ann: 1, bob: 1 });
   await telemetry.shutdown();
+  // Spans that are not sent yet when a worker ends are given a few seconds, and then up.
+  await eventually(() => receiver.spans().length >= 8);
   await bus.stopWorkers();
 
   for (const event of [first, second]) {

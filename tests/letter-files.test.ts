@@ -5,6 +5,7 @@ import { registerTopics } from '../packages/database/src/index.ts';
 import { type LetterRecord, registerInboxGroup } from '../packages/inbox/src/index.ts';
 import { createTemporaryFolder, eventually, type TemporaryFolder } from '../packages/testkit/src/index.ts';
 import { letterAt, lettersTo, writeLetterFile } from './dead-letters/letters.ts';
+import { reportIn } from './dead-letters/report.ts';
 import { createStage, type Stage } from './dead-letters/stage.ts';
 
 let stage: Stage;
@@ -40,7 +41,7 @@ const file = (name: string) => join(folder.path, name);
 async function importAll(letters: readonly unknown[]): Promise<void> {
   await writeLetterFile(file('given.ndjson'), letters);
   const { code, output } = await stage.bus('dlq', 'import', file('given.ndjson'));
-  expect(output).toMatch(new RegExp(`^${letters.length} of ${letters.length} letters? brought back`));
+  expect(output).toMatch(new RegExp(`^${letters.length} of ${letters.length} letters? brought back`, 'm'));
   expect(code).toBe(0);
 }
 
@@ -74,8 +75,8 @@ test('exported letters come back whole in a database that has none of them, and 
 
     expect(exported.output).toContain('5 dead letters written');
     expect(lasting(await readLetters('out.ndjson'))).toEqual(lasting(letters));
-    expect(JSON.parse(first.output)).toEqual({ letters: 5, broughtBack: 5, open: 0, handled: 0 });
-    expect(JSON.parse(second.output)).toEqual({ letters: 5, broughtBack: 0, open: 5, handled: 0 });
+    expect(reportIn(first.output)).toEqual({ letters: 5, broughtBack: 5, open: 0, handled: 0 });
+    expect(reportIn(second.output)).toEqual({ letters: 5, broughtBack: 0, open: 5, handled: 0 });
     expect(back.code).toBe(0);
     expect(lasting(await readLetters('back.ndjson'))).toEqual(lasting(letters));
     expect(await states(other)).toEqual([{ state: 'dead', outcome: 'dead', letters: 5 }]);
@@ -95,7 +96,7 @@ test('a letter whose event was handled since it was exported is not brought back
 
   const report = await stage.bus('dlq', 'import', file('given.ndjson'), '--json');
 
-  expect(JSON.parse(report.output)).toEqual({ letters: 3, broughtBack: 1, open: 1, handled: 1 });
+  expect(reportIn(report.output)).toEqual({ letters: 3, broughtBack: 1, open: 1, handled: 1 });
 });
 
 test('a file with a line that does not fit is refused by line and field, and nothing of it is imported', async () => {
@@ -134,7 +135,8 @@ test('discarding asks, wants a reason and a file, and an import takes it back', 
   expect((await stage.bus('dlq', 'discard', '--all', ...why, ...to)).output).toContain('give --yes');
   expect(await states()).toEqual([{ state: 'dead', outcome: 'dead', letters: 3 }]);
   const discarded = await stage.bus('dlq', 'discard', '--all', ...why, ...to, '--yes');
-  expect(discarded).toMatchObject({ code: 0, output: '3 dead letters discarded.\n' });
+  expect(discarded.output).toMatch(/^3 dead letters discarded\.$/m);
+  expect(discarded.code).toBe(0);
   expect(await readLetters('gone.ndjson')).toHaveLength(3);
   expect(await states()).toEqual([{ state: 'discarded', outcome: 'discarded', letters: 3 }]);
   const back = await stage.bus('dlq', 'import', file('gone.ndjson'));
@@ -265,4 +267,4 @@ test('many large letters are imported, exported and handed over in order, in bou
   expect((await readLetters('out.ndjson')).map(({ eventId }) => eventId)).toEqual(ids);
   const injected = await stage.redis.client().xrange('{events:user}:inject:unordered', '-', '+');
   expect(injected.map(([, fields]) => fields[1])).toEqual(ids);
-}, 120_000);
+}, 240_000);

@@ -1,9 +1,11 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { loadGroup } from '../packages/database/src/index.ts';
 import type { LetterRecord } from '../packages/inbox/src/index.ts';
 import { createTemporaryFolder, eventually, type TemporaryFolder } from '../packages/testkit/src/index.ts';
 import { lettersTo, writeLetterFile } from './dead-letters/letters.ts';
+import { reportIn } from './dead-letters/report.ts';
 import { createStage, type Group, type Stage } from './dead-letters/stage.ts';
 
 let stage: Stage;
@@ -19,16 +21,23 @@ afterEach(async () => {
   await folder.remove();
 });
 
+/** Starts a runner, and waits until its group is registered, which comes after the start: nothing is imported before. */
+async function startRunner(group: Group) {
+  const runner = await stage.startRunner(group);
+  await eventually(async () => (await loadGroup(stage.database.db, group)) !== undefined);
+  return runner;
+}
+
 /** Starts a runner and a mover, and brings letters to its group. */
 async function startWith(group: Group, letters: readonly LetterRecord[]): Promise<void> {
   const file = join(folder.path, 'letters.ndjson');
-  await Promise.all([stage.startRunner(group), stage.start('dlq-mover'), writeLetterFile(file, letters)]);
+  await Promise.all([startRunner(group), stage.start('dlq-mover'), writeLetterFile(file, letters)]);
   expect(await stage.bus('dlq', 'import', file)).toMatchObject({ code: 0 });
 }
 
 const redrive = async (...args: string[]) => {
   const { code, output } = await stage.bus('dlq', 'redrive', ...args, '--json');
-  return { code, report: JSON.parse(output.slice(output.indexOf('{\n'))) as unknown };
+  return { code, report: reportIn(output) };
 };
 
 interface Effect {
@@ -179,7 +188,7 @@ test('a redrive that is killed, run again, and loses Redis twice handles each le
 
 test('without a runner what was handed over waits, which a redrive says, and the next one finds on its way', async () => {
   await startWith('unordered', lettersTo(4));
-  const runner = await stage.startRunner('ordered');
+  const runner = await startRunner('ordered');
   await runner.stop();
   const file = join(folder.path, 'ordered.ndjson');
   await writeLetterFile(
@@ -206,6 +215,6 @@ test('without a runner what was handed over waits, which a redrive says, and the
     output: expect.stringContaining('1 dead letter handed') as unknown,
   });
   expect(code).toBe(0);
-  expect(JSON.parse(following.output())).toMatchObject({ letters: 5, handled: 5, waiting: 0 });
+  expect(reportIn(following.output())).toMatchObject({ letters: 5, handled: 5, waiting: 0 });
   expect(await effects()).toHaveLength(5);
 });

@@ -88,4 +88,4 @@ test('through crashes, trims, forgotten partitions and a lost Redis nothing is l
   expect(handledOrder(await life.effects('late'))).toEqual(publishedOrder(life.published));
   expect(audit, audit.output).toMatchObject({ code: 0 });
   expect(life.outputs('publisher')).not.toContain('lost events that the outbox no longer has');
-}, 180_000);
+});

@@ -1,5 +1,4 @@
 import { writeSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
 import { consumersFor, exponential } from '../../packages/consumer/src/index.ts';
 import { userRenamed } from '../../packages/contracts/src/index.ts';
 
@@ -17,7 +16,7 @@ const group = process.env.MOODY_GROUP ?? 'moody';
 
 /**
  * A consumer whose handler fails on users that are called `poison`, until it is cured, and on all of them while what it
- * depends on is down. It takes its time over those that are called `linger`.
+ * depends on is down. Over those that are called `freeze` it stops its process, until somebody continues it.
  */
 export default defineConsumer({
   group,
@@ -25,13 +24,14 @@ export default defineConsumer({
   timeout: process.env.MOODY_TIMEOUT === 'short' ? '2s' : '30s',
   retry: { maxAttempts: 3, backoff: exponential('20ms', { max: '100ms' }) },
   handlers: [
-    on(userRenamed, async (event, { trx, signal }) => {
+    on(userRenamed, async (event, { trx }) => {
       const mood = await trx.selectFrom('mood').selectAll().executeTakeFirstOrThrow();
       const effect = { consumer_group: group, event_id: event.id, aggregate_id: event.aggregateId };
       await trx.insertInto('effects').values(effect).execute();
-      if (event.payload.name === 'linger') {
-        writeSync(1, 'the handler lingers\n');
-        await delay(1_000, undefined, { signal });
+      if (event.payload.name === 'freeze') {
+        writeSync(1, 'the handler is frozen\n');
+        // By itself: whoever else did it might come when the handler has ended.
+        process.kill(process.pid, 'SIGSTOP');
       }
       if (mood.is_down) throw new Error('the index does not answer');
       if (event.payload.name === 'poison' && !mood.is_cured) throw new Error('no such name');

@@ -32,7 +32,7 @@ async function attempt<Result>(check: () => Result | Promise<Result>): Promise<A
  */
 export async function eventually<Result extends NonNullable<unknown> | null | undefined>(
   check: () => Result | Promise<Result>,
-  { timeoutMs = 20_000, intervalMs = 20, message = 'the condition to hold' }: EventuallyOptions = {},
+  { timeoutMs = 50_000, intervalMs = 20, message = 'the condition to hold' }: EventuallyOptions = {},
 ): Promise<Exclude<Result, false | undefined>> {
   const deadline = performance.now() + timeoutMs;
   const ended = new AbortController();

@@ -28,7 +28,7 @@ export interface ServiceProcess {
   ): Promise<void>;
   /** Sends a signal (SIGKILL by default) and does not wait. SIGSTOP freezes the program, SIGCONT continues it. */
   kill(signal?: NodeJS.Signals): void;
-  /** Asks the program to end with SIGTERM and waits; kills it if it has not ended `patienceMs` (10 s) later. */
+  /** Asks the program to end with SIGTERM and waits; kills it if it has not ended `patienceMs` (40 s) later. */
   stop(options?: { readonly patienceMs?: number }): Promise<Exit>;
 }
 
@@ -60,7 +60,7 @@ export async function spawnService(options: ServiceOptions): Promise<ServiceProc
     pid: child.pid,
     exited: child.exited,
     output: () => child.output(),
-    waitFor(expected, { timeoutMs = 30_000 } = {}) {
+    waitFor(expected, { timeoutMs = 50_000 } = {}) {
       const matches = expected instanceof RegExp ? (text: string) => text.search(expected) !== -1 : expected;
       return new Promise((resolve, reject) => {
         const settle = (outcome: () => void) => {
@@ -82,6 +82,6 @@ export async function spawnService(options: ServiceOptions): Promise<ServiceProc
       });
     },
     kill: (signal = 'SIGKILL') => child.signal(signal),
-    stop: ({ patienceMs = 10_000 } = {}) => child.end('SIGTERM', patienceMs),
+    stop: ({ patienceMs = 40_000 } = {}) => child.end('SIGTERM', patienceMs),
   };
 }

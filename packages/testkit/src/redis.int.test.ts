@@ -48,7 +48,8 @@ test('answers nothing while it is frozen, and everything once it is thawed', asy
   const redis = await ownRedis();
   const client = redis.client();
   const impatient = redis.client({ commandTimeout: 100 });
-  await Promise.all([client.ping(), impatient.ping()]);
+  // Without a command, which would have to be answered as quickly already.
+  await Promise.all([client.ping(), new Promise((resolve) => impatient.once('ready', resolve))]);
 
   redis.freeze();
   const waiting = client.set('note', 'sent while frozen');

@@ -1,4 +1,5 @@
-import { eventually } from '@event-bus/testkit';
+import { isLed } from '@event-bus/outbox/log';
+import { eventually, type ServiceProcess } from '@event-bus/testkit';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { createWorkbench, type Workbench } from '../testing.ts';
 
@@ -18,6 +19,19 @@ async function isParked(count: number): Promise<true> {
     const { rows } = await bench.database.pool.query('select from outbox_parked');
     return rows.length === count ? true : undefined;
   });
+}
+
+async function publishedOf(aggregateId: string): Promise<unknown[]> {
+  const entries = await bench.transport.observer().range('events:user', '-', '+', 100);
+  return entries
+    .filter(({ fields }) => fields.aggregate_id === aggregateId)
+    .map(({ fields }) => fields.event_id);
+}
+
+/** Stops a publisher. The session that holds the lead may outlive it by a moment. */
+async function stopLeading(publisher: ServiceProcess): Promise<void> {
+  await publisher.stop();
+  await eventually(async () => !(await isLed(bench.database.pool)));
 }
 
 async function parkTwo(): Promise<string[]> {
@@ -78,7 +92,7 @@ test('the status says who leads, what is published, parked and still open', asyn
   expect(output).toMatch(/^parked {5}3 on 2 aggregates: `bus outbox parked` says why$/m);
   expect(output).toMatch(/^open gaps {2}1 with 3 positions, the oldest for \d+/m);
 
-  await publisher.stop();
+  await stopLeading(publisher);
   const after = await bench.bus('outbox', 'status');
   expect(after.output).toMatch(/^leader {5}nobody; outbox-publisher-\S+ was the last$/m);
 });
@@ -121,8 +135,7 @@ test('retry brings back the whole aggregate of an event, in order, and leaves th
 
   expect(output).toBe('2 of 2 parked events published.\n');
   expect(status).toBe(0);
-  const entries = await bench.transport.observer().range('events:user', '-', '+', 100);
-  expect(entries.slice(-2).map(({ fields }) => fields.event_id)).toEqual([first, second]);
+  expect(await publishedOf('ann')).toEqual([first, second]);
   expect(await bench.json(['outbox', 'parked'])).toMatchObject([{ eventId: other }]);
 
   const all = await bench.bus('outbox', 'retry', '--all', '--timeout', '30s');
@@ -157,8 +170,7 @@ test('retry forgets what has left the log, says so, and brings back what waited 
     '1 of 3 parked events published.\n2 events forgotten: the outbox does not hold them any more.\n',
   );
   expect(status).toBe(1);
-  const entries = await bench.transport.observer().range('events:user', '-', '+', 100);
-  expect(entries.at(-1)?.fields.event_id).toBe(second);
+  expect(await publishedOf('ann')).toEqual([second]);
   expect((await bench.bus('outbox', 'parked')).output).toBe('Nothing is parked.\n');
 });
 
@@ -166,7 +178,7 @@ test('retry says when nobody publishes, and the request stands', async () => {
   const publisher = await bench.publisher(small);
   const [first = ''] = await parkTwo();
   await isParked(3);
-  await publisher.stop();
+  await stopLeading(publisher);
   const { status, output } = await bench.bus('outbox', 'retry', first, '--timeout', '200ms');
   expect(output).toMatch(/2 events not tried, because no publisher leads: the request stands until one does/);
   expect(status).toBe(1);

@@ -22,6 +22,14 @@ interface Life {
 const show = async (eventId: string) => (await bench.json(['show', eventId])) as Life;
 const statesOf = ({ groups }: Life) => Object.fromEntries(groups.map(({ group, state }) => [group, state]));
 
+/** Waits until the publisher has recorded so many batches: their entries are in the stream before that. */
+async function untilRecorded(batches: number): Promise<void> {
+  await eventually(async () => {
+    const { rows } = await bench.database.pool.query('select from outbox_batches');
+    return rows.length === batches;
+  });
+}
+
 async function register(...groups: readonly string[]): Promise<void> {
   for (const group of groups) {
     await bench.database.pool.query(
@@ -45,6 +53,7 @@ test('finds the entry of an event among those of its batch, and what each group 
   await bench.publisher();
   await register('done', 'late', 'busy', 'other', 'gone');
   const events = await bench.insert(['ann', 'bob', 'cid']);
+  await untilRecorded(1);
   const eventId = events[1] ?? '';
   const reader = bench.transport.reader();
   const stream = 'events:user';
@@ -127,11 +136,8 @@ test('finds an event in the archive after it was trimmed, and links to its trace
       [headers],
     );
     const eventId = rows[0]?.event_id ?? '';
-    const observer = bench.transport.observer();
-    const entries = await eventually(async () => {
-      const found = await observer.range('events:user', '-', '+', 10);
-      return found.length === 1 && found;
-    });
+    await untilRecorded(1);
+    const entries = await bench.transport.observer().range('events:user', '-', '+', 10);
     const store = openArchiveStore({ ARCHIVE_URL: { kind: 'file', path: folder.path } });
     const keys: string[] = [];
     for await (const { key } of writeEntries(store, { stream: 'events:user', after: '0-0', entries }))
