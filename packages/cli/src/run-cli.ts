@@ -24,10 +24,6 @@ const usageStatus = 64;
 
 /** Runs one command line and returns the exit status; it never throws. Output goes to the standard streams. */
 export async function runCli(args: readonly string[]): Promise<number> {
-  // Whoever reads has seen enough (`bus tail | head`).
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === 'EPIPE' ? 0 : 1);
-  });
   let status = 0;
   let sendSpans = async (): Promise<void> => undefined;
   const program = createProgram((failed) => {
