@@ -1,5 +1,4 @@
 import { userCreated, userRenamed } from '@event-bus/contracts';
-import { eventually } from '@event-bus/testkit';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { HandlerTimeoutError, TransactionAbortedError, TransactionEndedError } from './errors.ts';
@@ -49,7 +48,7 @@ test('the effect, its inbox row and nothing else are committed together', async 
   expect(await bench.inbox()).toEqual([
     { event_id: eventIdOf(given), outcome: 'done', reason: null, attempt: 1 },
   ]);
-  expect(await bench.transactions()).toBe(0);
+  await bench.untilIdle();
 });
 
 test('the same event in two entries, handled by two dispatchers at once, has its effect once', async () => {
@@ -287,7 +286,7 @@ test('statements that still run when one of several fails are waited for, and le
 
   expect(await handle(work(), never)).toMatchObject({ kind: 'failed', error: { message: 'one of them' } });
   expect(await bench.effects()).toEqual([]);
-  expect(await bench.transactions()).toBe(0);
+  await bench.untilIdle();
 });
 
 test('statements that were not awaited belong to the transaction, and later ones are refused', async () => {
@@ -343,7 +342,7 @@ test('a handler that hangs in itself is timed out, told so, and its late stateme
 
   expect(settlement).toMatchObject({ kind: 'failed', counted: true, reason: 'timeout' });
   expect(aborted).toBeInstanceOf(HandlerTimeoutError);
-  await eventually(async () => (await bench.transactions()) === 0);
+  await bench.untilIdle();
   expect(bench.pool.idleCount).toBe(bench.pool.totalCount);
   released.resolve();
   expect(await ended.promise).toBeInstanceOf(TransactionEndedError);
@@ -365,7 +364,7 @@ test('a statement that hangs is cancelled on the server when the time is up', as
 
   expect(await handle(work(), never)).toMatchObject({ kind: 'failed', reason: 'timeout' });
 
-  await eventually(async () => (await bench.transactions()) === 0);
+  await bench.untilIdle();
 });
 
 test('a table that changes under a running consumer costs one attempt, and no more', async () => {

@@ -55,7 +55,7 @@ test.each([
   );
   expect(await handle(work(), never)).toEqual({ kind: 'settled', how: 'done' });
   expect(calls).toBe(1);
-  expect(await bench.transactions()).toBe(0);
+  await bench.untilIdle();
 });
 
 test.each(['none', 'aggregate'] as const)(

@@ -3,6 +3,7 @@ import { platformCatalog } from '@event-bus/contracts';
 import { createPool } from '@event-bus/database';
 import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
 import { createLogger, type Logger } from '@event-bus/telemetry';
+import { eventually } from '@event-bus/testkit';
 import { type Delivery, namedFields } from '@event-bus/transport';
 import type { Generated } from 'kysely';
 import type pg from 'pg';
@@ -43,8 +44,8 @@ export interface Bench {
   /** Event IDs of all effects, sorted. */
   effects(): Promise<string[]>;
   inbox(): Promise<{ event_id: string; outcome: string; reason: string | null; attempt: number }[]>;
-  /** Sessions of the dispatchers' pool that are in a transaction. */
-  transactions(): Promise<number>;
+  /** Waits until no session of the dispatchers' pool is in a transaction. */
+  untilIdle(): Promise<true>;
   close(): Promise<void>;
 }
 
@@ -82,13 +83,14 @@ export async function createBench(serverUrl: string): Promise<Bench> {
         .orderBy('event_id')
         .execute();
     },
-    async transactions() {
-      const { rows } = await database.pool.query<{ count: string }>(
-        "select count(*) from pg_stat_activity where application_name = $1 and state <> 'idle' and datname = current_database()",
-        [applicationName],
-      );
-      return Number(rows[0]?.count);
-    },
+    untilIdle: () =>
+      eventually(async () => {
+        const { rowCount } = await database.pool.query(
+          "select from pg_stat_activity where application_name = $1 and state <> 'idle' and datname = current_database()",
+          [applicationName],
+        );
+        return rowCount === 0;
+      }),
     async close() {
       await pool.end();
       await database.close();
