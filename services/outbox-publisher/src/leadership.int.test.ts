@@ -84,7 +84,7 @@ describe('when the leader is killed', () => {
 
 test('a leader that was stopped until another took over writes nothing out of order when it continues, and stands by', async () => {
   const producer = stage.produce();
-  await start(2, { LEADER_SESSION_TIMEOUT: '5s' });
+  await start(2, { LEADER_SESSION_TIMEOUT: '2s' });
   for (let round = 0; round < 2; round += 1) {
     const { process: zombie, epoch } = await stage.leader();
     await progress(Math.ceil(Math.random() * 100));
