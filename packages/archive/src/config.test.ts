@@ -62,11 +62,11 @@ describe('the configuration of an archive', () => {
       S3_ENDPOINT: 'http://127.0.0.1:1',
       S3_ADDRESSING: 'path',
     };
-    const stores = [
+    const stores = await Promise.all([
       openArchiveStore(loadConfig(schema, env)),
       openArchiveStore(loadConfig(schema, { ARCHIVE_URL: 's3://archive' })),
       openArchiveStore(loadConfig(schema, { ARCHIVE_URL: 'file:///missing/folder' })),
-    ];
+    ]);
 
     expect(stores.map(({ location }) => location)).toEqual([
       's3://archive/prod',

@@ -25,7 +25,6 @@ export { probeStore } from './probe-store.ts';
 export { type Reading, type ReadRange, readEntries } from './read-entries.ts';
 export { type History, type HistoryRange, readHistory, readLeftEntries } from './read-history.ts';
 export { createFileStore } from './store/file/index.ts';
-export { createS3Store, type S3StoreOptions } from './store/s3/index.ts';
 export type {
   ArchiveStore,
   ByteRange,

@@ -25,7 +25,7 @@ await runService({
     let store: ArchiveStore | undefined;
     if (ARCHIVE_URL === undefined)
       logger.warn({}, 'there is no ARCHIVE_URL: only what is in the streams still can be replayed');
-    else store = scope.use(openArchiveStore({ ...config, ARCHIVE_URL }));
+    else store = scope.use(await openArchiveStore({ ...config, ARCHIVE_URL }));
     await waitFor('postgres', () => assertSchemaIsCurrent(bus));
 
     const replayer = createReplayer({

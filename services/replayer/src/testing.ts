@@ -45,7 +45,7 @@ export async function createStage(postgresUrl: string, { partitions = 1 } = {}) 
   ];
   const folder = createTemporaryFolder('replay');
   const archive = { ARCHIVE_URL: { kind: 'file' as const, path: folder.path } };
-  const store: ArchiveStore = openArchiveStore(archive);
+  const store: ArchiveStore = await openArchiveStore(archive);
   const processes: ServiceProcess[] = [];
   const given: Given[] = [];
   const stopping = new AbortController();

@@ -1,4 +1,4 @@
-import { createS3Store } from '@event-bus/archive';
+import { createS3Store } from '@event-bus/archive/s3';
 import { recordTrimmed } from '@event-bus/database';
 import { eventually } from '@event-bus/testkit';
 import { compareEntryIds, derivedKeys } from '@event-bus/transport';

@@ -22,7 +22,7 @@ await runService({
       createPool({ url: config.BUS_DATABASE_URL.reveal(), applicationName: 'retention-archiver', max: 5 }),
     );
     scope.defer(() => bus.destroy());
-    const store = scope.use(openArchiveStore(config));
+    const store = scope.use(await openArchiveStore(config));
     const transport = scope.use(createRedisTransport({ url: config.REDIS_URL.reveal() }));
     const [streams, trimmer] = [transport.observer(), transport.trimmer()];
 

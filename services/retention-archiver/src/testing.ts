@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { type ArchiveStore, createS3Store, readEntries } from '@event-bus/archive';
+import { type ArchiveStore, readEntries } from '@event-bus/archive';
+import { createS3Store } from '@event-bus/archive/s3';
 import type { TopicRetention } from '@event-bus/contracts';
 import { registerGroup, registerTopics } from '@event-bus/database';
 import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';

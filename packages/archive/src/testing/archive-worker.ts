@@ -10,7 +10,7 @@ import { writeEntries } from '../write-entries.ts';
 import { events, STREAM } from './entries.ts';
 
 const [count = '', stepMs = '', maxObjectBytes = ''] = process.argv.slice(2);
-const store = openArchiveStore(loadConfig(z.object(archiveConfig), process.env));
+const store = await openArchiveStore(loadConfig(z.object(archiveConfig), process.env));
 const { upTo } = await findCoverage(store, { stream: STREAM, after: '0-0' });
 const entries = events(Number(count), { stepMs: Number(stepMs) }).filter(
   ({ id }) => compareEntryIds(id, upTo) > 0,

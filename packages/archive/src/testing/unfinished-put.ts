@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { archiveConfig } from '../config.ts';
 import { openArchiveStore } from '../open-archive-store.ts';
 
-const store = openArchiveStore(loadConfig(z.object(archiveConfig), process.env));
+const store = await openArchiveStore(loadConfig(z.object(archiveConfig), process.env));
 const begun = Buffer.alloc(9 * 1024 * 1024, 'x');
 
 await store.put('a/unfinished', {

@@ -51,7 +51,7 @@ async function findings(
   const store =
     archive === undefined
       ? undefined
-      : openArchiveStore({ ARCHIVE_URL: { kind: 'file', path: join(folder.path, archive) } });
+      : await openArchiveStore({ ARCHIVE_URL: { kind: 'file', path: join(folder.path, archive) } });
   try {
     return await examine({
       outbox: { pool, db },

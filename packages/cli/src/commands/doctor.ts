@@ -65,7 +65,7 @@ export function addDoctor(program: Command, setStatus: SetStatus): void {
           [...opened].map(([key, { db }]) => [db, (names.get(key) ?? []).join(', ')]),
         );
         const { ARCHIVE_URL } = env;
-        const store = ARCHIVE_URL && openArchiveStore({ ...env, ARCHIVE_URL });
+        const store = ARCHIVE_URL && (await openArchiveStore({ ...env, ARCHIVE_URL }));
         try {
           return await examine({
             outbox,

@@ -84,7 +84,7 @@ export function addReplay(program: Command, setStatus: SetStatus): void {
       await withConnections(async (connections) => {
         const { db } = await connections.database(env.BUS_DATABASE_URL);
         const { ARCHIVE_URL } = env;
-        const store = ARCHIVE_URL && openArchiveStore({ ...env, ARCHIVE_URL });
+        const store = ARCHIVE_URL && (await openArchiveStore({ ...env, ARCHIVE_URL }));
         try {
           const observer = connections.redis(env.REDIS_URL).observer();
           const history = { store, streams: observer };

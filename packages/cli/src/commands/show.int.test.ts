@@ -138,7 +138,7 @@ test('finds an event in the archive after it was trimmed, and links to its trace
     const eventId = rows[0]?.event_id ?? '';
     await untilRecorded(1);
     const entries = await bench.transport.observer().range('events:user', '-', '+', 10);
-    const store = openArchiveStore({ ARCHIVE_URL: { kind: 'file', path: folder.path } });
+    const store = await openArchiveStore({ ARCHIVE_URL: { kind: 'file', path: folder.path } });
     const keys: string[] = [];
     for await (const { key } of writeEntries(store, { stream: 'events:user', after: '0-0', entries }))
       keys.push(key);

@@ -53,7 +53,7 @@ export function addShow(program: Command, setStatus: SetStatus): void {
 async function findInArchive(env: Env, { eventId, place }: EventLife): Promise<Shown['archive']> {
   const { ARCHIVE_URL } = env;
   if (ARCHIVE_URL === undefined || place === null) return null;
-  const store = openArchiveStore({ ...env, ARCHIVE_URL });
+  const store = await openArchiveStore({ ...env, ARCHIVE_URL });
   try {
     const { stream, after, upTo } = place;
     const range = { stream, to: upTo, ...(after !== null && { from: after }) };
