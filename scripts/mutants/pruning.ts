@@ -59,7 +59,7 @@ export const pruningMutations: readonly Mutation[] = [
     edits: [
       {
         file: disposable,
-        find: 'if (entry?.fields.event_id !== newest.lastEventId && !isTrimmed)',
+        find: 'if (entry?.fields.event_id !== newest.lastEventId)',
         replace: 'if (entry === null)',
       },
     ],

@@ -80,6 +80,19 @@ export const retainingMutations: readonly Mutation[] = [
     only: 'and nothing else',
   },
   {
+    name: 'trimmed-by-entry-id',
+    harm: 'an outbox of which nothing was trimmed takes what it lost for trimmed, since another was',
+    edits: [
+      {
+        file: 'packages/publisher/src/trimmed.ts',
+        find: 'if (last === null) return { through: 0,',
+        replace: 'if (last === null) return { through: newest.number,',
+      },
+    ],
+    tests: publisher,
+    only: 'was trimmed',
+  },
+  {
     name: 'straddling-batch-whole',
     harm: 'a batch of which a part was trimmed is written again from its beginning',
     edits: [

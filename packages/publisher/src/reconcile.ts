@@ -115,7 +115,7 @@ export async function surveyStream(
   const found = await writer.inspect(stream, source, asked);
   if (found.askedPresent === true) return { stream, intact: true, lostBatches: 0, lostEvents: 0 };
   const retention = await loadRetention(busDatabase, stream);
-  const trimmed = await findTrimmed(pool, source, stream, retention, found.trimmedTo);
+  const trimmed = await findTrimmed(pool, source, newest, retention);
   const survivor = await lastSurvivor(pool, writer, newest, trimmed);
   const lost = await countAbove(pool, stream, numberOf(survivor));
   return { stream, intact: lost.batches === 0, lostBatches: lost.batches, lostEvents: lost.events };

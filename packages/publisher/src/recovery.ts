@@ -125,8 +125,8 @@ async function makeWhole(leader: Leader, stream: string): Promise<WriterState> {
     highestId: highestId(newest, retention),
   });
   const restored = await writer.inspect(stream, settings.source, asked);
-  if (restored.askedPresent !== false) return restored;
-  const trimmed = await findTrimmed(pool, settings.source, stream, retention, restored.trimmedTo);
+  if (newest === undefined || restored.askedPresent === true) return restored;
+  const trimmed = await findTrimmed(pool, settings.source, newest, retention);
   await reconcileStream(leader, stream, restored, trimmed);
   return writer.inspect(stream, settings.source);
 }

@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { recordArchived, recordTrimmed } from '@event-bus/database';
 import { eventually } from '@event-bus/testkit';
-import { compareEntryIds } from '@event-bus/transport';
+import { compareEntryIds, ENTRY_FIELDS, type EntryValues } from '@event-bus/transport';
 import { createRedisTransport } from '@event-bus/transport/redis';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { surveyStream } from './reconcile.ts';
@@ -34,15 +35,22 @@ const standing = (count: number) =>
   });
 
 /** What an archiver records of a stream and does to it: everything up to the anchor is archived. */
-async function trim(upTo: SeenEntry, anchor: SeenEntry, options: { onlyRecorded?: boolean } = {}) {
-  const lastOf = (entry: SeenEntry) => new Map([['bench', entry]]);
+async function trim(
+  upTo: SeenEntry,
+  anchor: SeenEntry,
+  {
+    source = 'bench',
+    onlyRecorded = false,
+  }: { readonly source?: string; readonly onlyRecorded?: boolean } = {},
+) {
+  const lastOf = (entry: SeenEntry) => new Map([[source, entry]]);
   await recordArchived(bench.db, stream, {
     from: null,
     to: { entryId: anchor.id, eventId: anchor.eventId },
     lastOf: lastOf(anchor),
   });
   await recordTrimmed(bench.db, stream, { from: null, to: upTo.id, lastOf: lastOf(upTo) });
-  if (options.onlyRecorded === true) return;
+  if (onlyRecorded) return;
   const transport = createRedisTransport({ url: bench.redis.url });
   const result = await transport
     .trimmer()
@@ -96,6 +104,59 @@ test.each([
     expect(eventIdsOf(await standing(rest.length + 1))).toEqual([...rest, ...later]);
   },
 );
+
+/** Writes events as another outbox of the stream does. */
+async function publishAsAnother(count: number): Promise<void> {
+  const transport = createRedisTransport({ url: bench.redis.url });
+  const entries = Array.from({ length: count }, (_, n) => {
+    const values: Readonly<Record<string, string>> = {
+      event_id: randomUUID(),
+      source: 'another',
+      position: String(n + 1),
+      aggregate_id: `other-${n}`,
+    };
+    return ENTRY_FIELDS.map((name) => values[name] ?? '') as unknown as EntryValues;
+  });
+  const expected = { eventId: null, present: false };
+  await transport.writer().append(stream, { source: 'another', expect: expected, entries });
+  await transport.close();
+}
+
+/** What the publisher that comes then has written back, once it has published a later event. */
+async function untilPublished(): Promise<string[]> {
+  bench.start({ pageSize: 5 });
+  const [later = ''] = await bench.insert(['later']);
+  return eventually(async () => {
+    const found = eventIdsOf(await bench.entries(stream));
+    return found.includes(later) && found;
+  });
+}
+
+test('what was lost while the publisher was away is written again, though of what another wrote since some was trimmed', async () => {
+  const lost = await publish(20);
+  await redis('FLUSHALL');
+  await publishAsAnother(10);
+  const since = await bench.entries(stream);
+  await trim(at(since, 5), at(since, 8), { source: 'another' });
+
+  expect(await untilPublished()).toEqual(expect.arrayContaining(eventIdsOf(lost)));
+});
+
+test('what an interrupted reconcile had yet to write is written, though of what it wrote some was trimmed', async () => {
+  const all = await publish(20);
+  await redis('FLUSHALL');
+  // As one that was killed behind its first two batches leaves it.
+  await bench.database.pool.query('create table others as select * from outbox_batches where number > 2');
+  await bench.database.pool.query('delete from outbox_batches where number > 2');
+  const first = bench.start({ pageSize: 5 });
+  const written = await standing(10);
+  await first.stop();
+  await bench.database.pool.query('insert into outbox_batches select * from others');
+  await trim(at(written, 6), at(written, 8));
+
+  const rest = eventIdsOf(all.slice(7));
+  expect(await untilPublished()).toEqual(expect.arrayContaining(rest));
+});
 
 test('a trim that was recorded and never done is not taken for loss', async () => {
   const entries = await publish(10);

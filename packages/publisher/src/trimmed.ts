@@ -1,12 +1,17 @@
 import type { StreamRetention } from '@event-bus/database';
-import { after, batchOf, count, type RecordedBatch, type RecordedPositions } from '@event-bus/outbox/log';
+import {
+  after,
+  batchOf,
+  count,
+  isInLog,
+  type RecordedBatch,
+  type RecordedPositions,
+} from '@event-bus/outbox/log';
 import { compareEntryIds } from '@event-bus/transport';
 import type { Pool } from 'pg';
 
 /** What of an outbox was taken out of a stream on purpose, and is not to be written again. */
 export interface Trimmed {
-  /** Entries up to this one, as the stream itself knows; `null` if it knows of none. */
-  readonly to: string | null;
   /** All batches up to this number; 0 for none. */
   readonly through: number;
   /** Of the batch behind them, the events up to a position; `undefined` if that is whole. */
@@ -15,27 +20,32 @@ export interface Trimmed {
 
 /**
  * Finds what was trimmed, in terms of batches: the entry IDs of a stream that was rebuilt are others, its events are the
- * same. If the outbox has no record of the event that was trimmed last, only the stream tells.
+ * same. Up to which ID a stream was trimmed tells nothing of an outbox: it lost all with Redis, say, another one wrote
+ * to the stream since, and of that was trimmed.
  */
 export async function findTrimmed(
   pool: Pool,
   source: string,
-  stream: string,
+  newest: RecordedBatch,
   retention: StreamRetention | undefined,
-  to: string | null,
 ): Promise<Trimmed> {
   const last = retention?.sources.get(source)?.trimmed ?? null;
-  const found = last === null ? undefined : await batchOf(pool, stream, last);
-  if (last === null || found === undefined) return { to, through: 0, partly: undefined };
+  if (last === null) return { through: 0, partly: undefined };
+  const found = await batchOf(pool, newest.stream, last);
+  if (found === undefined) {
+    // Written behind all that is recorded, by one that died; or else pruned since, with its batch and all before it.
+    const isBehind = await isInLog(pool, last.eventId);
+    return { through: isBehind ? newest.number : 0, partly: undefined };
+  }
   const { number, lastPosition } = found;
   return last.position === lastPosition
-    ? { to, through: number, partly: undefined }
-    : { to, through: number - 1, partly: { number, position: last.position } };
+    ? { through: number, partly: undefined }
+    : { through: number - 1, partly: { number, position: last.position } };
 }
 
 /** Whether nothing of a batch is to be in the stream any more. */
-export function isTrimmed({ number, lastId }: RecordedBatch, { to, through }: Trimmed): boolean {
-  return number <= through || (to !== null && compareEntryIds(lastId, to) <= 0);
+export function isTrimmed({ number }: RecordedBatch, { through }: Trimmed): boolean {
+  return number <= through;
 }
 
 /** The batch without what was trimmed of it. */

@@ -1,5 +1,5 @@
 import { batchesHolding, type LoggedEvent, newestBatches, type PlacedBatch } from '@event-bus/outbox/log';
-import { compareEntryIds, type StreamObserver } from '@event-bus/transport';
+import type { StreamObserver } from '@event-bus/transport';
 import type { OutboxPool } from '../outbox-pool.ts';
 
 /** Where a published event stands, or stood. */
@@ -83,9 +83,7 @@ async function findEntries(
 async function streamsThatLostTheirEnd(pool: OutboxPool, observer: StreamObserver): Promise<Set<string>> {
   const lost = new Set<string>();
   for (const newest of await newestBatches(pool)) {
-    const { trimmedTo } = await observer.stream(newest.stream);
-    const isTrimmed = trimmedTo !== null && compareEntryIds(newest.lastId, trimmedTo) <= 0;
-    if (!isTrimmed && !(await stands(observer, newest))) lost.add(newest.stream);
+    if (!(await stands(observer, newest))) lost.add(newest.stream);
   }
   return lost;
 }

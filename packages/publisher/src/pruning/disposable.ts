@@ -91,9 +91,7 @@ async function findSettled(
   }
   // The groups were asked before: entry IDs mean what is recorded only if the stream has not gone back in time.
   const [entry] = await streams.range(stream, newest.lastId, newest.lastId, 1);
-  const { trimmedTo } = await streams.stream(stream);
-  const isTrimmed = trimmedTo !== null && compareEntryIds(newest.lastId, trimmedTo) <= 0;
-  if (entry?.fields.event_id !== newest.lastEventId && !isTrimmed) {
+  if (entry?.fields.event_id !== newest.lastEventId) {
     return uncertain('the stream does not hold what was written to it last');
   }
   if (oldest === undefined) {

@@ -31,7 +31,7 @@ export function testInspecting(open: OpenTransport): void {
       expect(mistaken.askedPresent).toBe(false);
     });
 
-    it('tells a lost entry from one that was trimmed on purpose', async () => {
+    it('says of the mark whether it was trimmed on purpose, and of another entry whether it stands', async () => {
       const { writer, backdoor, stream, publish } = await setUp(open);
       const [trimmed = '', lost = '', last = ''] = await publish('a', 'b', 'c');
       await backdoor.trim(stream, trimmed);
@@ -44,10 +44,12 @@ export function testInspecting(open: OpenTransport): void {
       expect(ofTrimmed).toEqual({
         mark: { entryId: last, eventId: 'c' },
         markPresent: false,
-        askedPresent: true,
+        askedPresent: false,
         trimmedTo: trimmed,
       });
       expect(ofLost.askedPresent).toBe(false);
+      await backdoor.trim(stream, last);
+      expect(await writer.inspect(stream, 'orders')).toMatchObject({ markPresent: true });
     });
 
     it('reads a range with both ends and a limit', async () => {

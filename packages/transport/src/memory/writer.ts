@@ -7,10 +7,13 @@ import { addEntry, entryOf, type MemoryState, rangeOf, streamOf, writersOf } fro
 
 /** Whether the entry stands in the stream under its event ID, or was trimmed on purpose. */
 function stands(state: MemoryState, stream: string, { entryId, eventId }: WriterMark): boolean {
-  const found = entryOf(state, stream, entryId);
-  if (found !== undefined) return found.fields.event_id === eventId;
+  return entryOf(state, stream, entryId)?.fields.event_id === eventId;
+}
+
+function stood(state: MemoryState, stream: string, mark: WriterMark): boolean {
+  if (entryOf(state, stream, mark.entryId) !== undefined) return stands(state, stream, mark);
   const { trimmedTo } = writersOf(state, stream);
-  return trimmedTo !== null && compareEntryIds(entryId, trimmedTo) <= 0;
+  return trimmedTo !== null && compareEntryIds(mark.entryId, trimmedTo) <= 0;
 }
 
 /** The publishing side in memory. No reply is ever lost here, and nothing refused by the server. */
@@ -23,7 +26,7 @@ export function createMemoryWriter(state: MemoryState): StreamWriter {
       session.assertOpen();
       const { marks } = writersOf(state, stream);
       const mark = marks.get(source) ?? null;
-      const present = mark !== null && stands(state, stream, mark);
+      const present = mark !== null && stood(state, stream, mark);
       if ((mark?.eventId ?? null) !== expect.eventId || (expect.present && mark !== null && !present)) {
         return { outcome: 'refused', mark, present };
       }
@@ -42,7 +45,7 @@ export function createMemoryWriter(state: MemoryState): StreamWriter {
       const mark = marks.get(source) ?? null;
       return {
         mark,
-        markPresent: mark !== null && stands(state, stream, mark),
+        markPresent: mark !== null && stood(state, stream, mark),
         askedPresent: asked === undefined ? null : stands(state, stream, asked),
         trimmedTo,
       };

@@ -26,7 +26,10 @@ export interface WriterState {
   readonly mark: WriterMark | null;
   /** The marked entry stands in the stream under its event ID, or was trimmed on purpose. */
   readonly markPresent: boolean;
-  /** The same for the entry that was asked about; `null` if none was. */
+  /**
+   * The entry that was asked about stands under its event ID; `null` if none was. One that was trimmed does not: whether
+   * one of a stream that may have gone back was, its ID does not tell.
+   */
   readonly askedPresent: boolean | null;
   /** Up to which entry ID the stream was trimmed on purpose, or `null`. */
   readonly trimmedTo: string | null;
