@@ -34,6 +34,19 @@ export const movingMutations: readonly Mutation[] = [
     only: 'acknowledging',
   },
   {
+    name: 'acknowledge-across-histories',
+    harm: 'what was delivered before a failover vouches for what was delivered since',
+    edits: [
+      {
+        file: 'packages/transport/src/redis/reader.ts',
+        find: "performance.now() < comparesUntil ? '1' : '0'",
+        replace: "performance.now() < comparesUntil ? '0' : '0'",
+      },
+    ],
+    tests: ['packages/transport/src/redis/faults.int.test.ts'],
+    only: 'went back in time',
+  },
+  {
     name: 'injected-entries-stay',
     harm: 'what was injected and handled is never deleted',
     edits: [

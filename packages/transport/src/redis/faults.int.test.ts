@@ -80,6 +80,31 @@ describe('a lost reply', () => {
   });
 });
 
+describe('a server that went back in time', () => {
+  it('keeps an event that has the entry ID of another by now, whatever is acknowledged beside that', async () => {
+    const { proxy, redis, connect } = await startFaultyServer();
+    const reader = connect().reader();
+    const writer = connect().writer();
+    await reader.ensureGroup(REF, '0');
+    const others = Array.from({ length: 20 }, (_, n) => `other-${n}`);
+    await writer.append(STREAM, batch(['lost', ...others], null));
+    const entries = await writer.range(STREAM, '-', '+', 30);
+    // A replica that had none of them took over, and hands out the same IDs.
+    proxy.cut();
+    const failover = redis.multi().del(STREAM).xgroup('CREATE', STREAM, 'g', '0', 'MKSTREAM');
+    for (const [n, { id, fields }] of entries.entries())
+      failover.xadd(STREAM, id, 'event_id', n === 0 ? 'new' : (fields.event_id ?? ''));
+    await failover.xreadgroup('GROUP', 'g', 'one', 'STREAMS', STREAM, '>').exec();
+    await eventually(() => reader.ping().then(() => true));
+
+    const names = entries.map(({ id, fields }) => ({ id, eventId: fields.event_id ?? '' }));
+    expect(await reader.acknowledge(REF, names)).toBe(20);
+
+    const pending = await redis.xpending(STREAM, 'g', '-', '+', 10);
+    expect(pending.map((entry) => (entry as [string])[0])).toEqual([entries[0]?.id]);
+  });
+});
+
 describe('no connection', () => {
   it('keeps calls in order until there is one', async () => {
     const { connect } = await startFaultyServer();

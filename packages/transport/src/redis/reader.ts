@@ -18,9 +18,17 @@ type ClaimReply = [
 ];
 type ReadReply = [place: string, entries: RawEntry[]][] | null;
 
+/** What was delivered on a connection is acknowledged within this time after its loss. */
+const longestHandlingMs = 86_400_000;
+
 /** The consuming side. Reads block `blocking`, so everything else goes through `commands`; it closes both. */
 export function createRedisReader(commands: Connection, blocking: Connection, run: RunScript): GroupReader {
   const runFor = runForGroups(commands, run);
+  // Of what was delivered before, an entry ID may stand for another event since.
+  let comparesUntil = 0;
+  commands.onReconnect(() => {
+    comparesUntil = performance.now() + longestHandlingMs;
+  });
 
   return {
     async ensureGroup(ref, startId) {
@@ -101,8 +109,9 @@ export function createRedisReader(commands: Connection, blocking: Connection, ru
     async acknowledge(ref, entries) {
       let acknowledged = 0;
       const names = inEntryOrder(entries).map(({ id, eventId }) => [id, eventId]);
+      const compares = performance.now() < comparesUntil ? '1' : '0';
       for (const part of partsOf(names))
-        acknowledged += await runFor<number>(ref, 'acknowledge', part.flat());
+        acknowledged += await runFor<number>(ref, 'acknowledge', [compares, ...part.flat()]);
       return acknowledged;
     },
 
