@@ -41,12 +41,18 @@ export function createFlusher<Item, Target>(options: FlusherOptions<Item, Target
   }
 
   async function flush(): Promise<void> {
-    const byTarget = Map.groupBy(queue, ([, item]) => targetOf(item));
-    for (const [target, entries] of byTarget) {
-      for (let from = 0; from < entries.length; from += chunkSize) {
-        await sendChunk(target, entries.slice(from, from + chunkSize));
+    const failures: unknown[] = [];
+    for (const [target, entries] of Map.groupBy(queue, ([, item]) => targetOf(item))) {
+      try {
+        for (let from = 0; from < entries.length; from += chunkSize) {
+          await sendChunk(target, entries.slice(from, from + chunkSize));
+        }
+      } catch (error) {
+        // What is for the others may well arrive.
+        failures.push(error);
       }
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   return {
