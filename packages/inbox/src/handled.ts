@@ -1,5 +1,6 @@
 import type { BusDatabase } from '@event-bus/database';
 import { CompiledQuery, sql, type Transaction } from 'kysely';
+import { storable } from './dead-letters/letter.ts';
 import { explained, type GivenValue } from './refusal.ts';
 
 /** What names an event within a group. `occurredAt` is the event's own, as the database wrote it, the same in every duplicate. */
@@ -116,7 +117,7 @@ export async function settleOutcome(
   settled: { readonly outcome: 'skipped'; readonly reason: string },
 ): Promise<void> {
   await sql`
-    update inbox_events set outcome = ${settled.outcome}, reason = ${settled.reason}
+    update inbox_events set outcome = ${settled.outcome}, reason = ${storable(settled.reason)}
     where consumer_group = ${key.group} and event_id = ${key.eventId} and replay_id = ${key.replayId}
       and occurred_at = ${key.occurredAt}::timestamptz`.execute(trx);
 }

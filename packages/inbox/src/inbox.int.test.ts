@@ -3,6 +3,7 @@ import type { BusDatabase } from '@event-bus/database';
 import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
 import { type ControlledTransaction, sql, type Transaction } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { findBlockers } from './dead-letters/blockers.ts';
 import { findSettled } from './find-settled.ts';
 import { beginHandling, type InboxRow, recordHandled, settleOutcome } from './handled.ts';
 import { recordPositions } from './positions.ts';
@@ -318,4 +319,23 @@ test('positions only go up, and one below the highest is told, also within one c
     { aggregate_id: 'a', position: '9' },
     { aggregate_id: 'b', position: '2' },
   ]);
+});
+
+test('why an event was skipped is recorded, whatever the text holds', async () => {
+  const skipped = row();
+  await handling(async (trx) => {
+    await record(trx, [skipped]);
+    await settleOutcome(trx, skipped, { outcome: 'skipped', reason: 'no user "a\0b"' });
+  });
+
+  const { rows } = await sql<{ reason: string }>`select reason from inbox_events`.execute(database.db);
+  expect(rows).toEqual([{ reason: 'no user "a\uFFFDb"' }]);
+});
+
+test('an aggregate that PostgreSQL cannot hold is the fault of its event, where it is looked for among dead letters, too', async () => {
+  const positions = [{ source: 's', aggregateType: 'user', aggregateId: 'a\0b', position: 7n }];
+
+  await expect(handling((trx) => findBlockers(trx, 'g', positions))).rejects.toThrow(
+    /aggregate_id "a\\u0000b" cannot be recorded in the inbox/,
+  );
 });
