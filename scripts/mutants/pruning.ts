@@ -144,4 +144,17 @@ export const pruningMutations: readonly Mutation[] = [
     tests: inbox,
     only: 'while the outbox may still have it',
   },
+  {
+    name: 'inbox-floor-of-any-stream',
+    harm: 'what stands in a stream that a group has just taken up is acknowledged unhandled',
+    edits: [
+      {
+        file: 'packages/consumer/src/runner/forgotten.ts',
+        find: 'floors.get(delivery.stream)?.get(source)',
+        replace: '[...floors.values()].find((own) => own.has(source))?.get(source)',
+      },
+    ],
+    tests: inbox,
+    only: 'known by its position',
+  },
 ];

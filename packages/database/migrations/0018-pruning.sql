@@ -246,13 +246,15 @@ $$;
 
 -- The inbox.
 
--- Live events of a source up to this position are settled by a group, whatever the inbox still knows: all that was
--- written of them was handed out and acknowledged when their inbox rows went. What comes again is a duplicate.
+-- Live events of a source up to this position, of a stream, are settled by a group, whatever the inbox still knows: all that
+-- was written of them was handed out and acknowledged when their inbox rows went. What comes again is a duplicate. Of a
+-- stream that the group did not read then this says nothing: it may be read later, from its beginning.
 create table inbox_floors (
   consumer_group text not null,
+  stream text not null,
   source text not null,
   position bigint not null,
-  primary key (consumer_group, source)
+  primary key (consumer_group, stream, source)
 );
 
 -- What keeps a partition of the inbox: an event in it that was settled at that time or later, or that somebody has yet to

@@ -245,9 +245,10 @@ export interface OutboxSettledTable {
   number: BigInt64;
 }
 
-/** Live events of a source up to this position are settled by a group, whatever the inbox still knows. */
+/** Live events of a source in a stream, up to this position, are settled by a group, whatever the inbox still knows. */
 export interface InboxFloorsTable {
   consumer_group: string;
+  stream: string;
   source: string;
   position: BigInt64;
 }

@@ -42,30 +42,39 @@ export async function pruneDefaultInboxPartition(
 }
 
 /**
- * Remembers, by source, up to which position groups have settled all that lives in streams: what comes again from there is
- * a duplicate, whether the inbox still has it or not. It never goes back. Tells whether any of it was new.
+ * Remembers, by source, up to which position groups have settled all that lives in streams they read: what comes again from
+ * there is a duplicate, whether the inbox still has it or not. It never goes back. Tells whether any of it was new.
  */
 export async function raiseInboxFloors(
   db: Kysely<BusDatabase>,
-  groups: readonly string[],
+  reads: readonly { readonly group: string; readonly stream: string }[],
   positions: ReadonlyMap<string, number>,
 ): Promise<boolean> {
   const { numAffectedRows } = await sql`
-    insert into inbox_floors as known (consumer_group, source, position)
-    select g, s.source, s.position
-    from unnest(${[...groups]}::text[]) g
+    insert into inbox_floors as known (consumer_group, stream, source, position)
+    select r.consumer_group, r.stream, s.source, s.position
+    from unnest(${reads.map(({ group }) => group)}::text[], ${reads.map(({ stream }) => stream)}::text[])
+      r(consumer_group, stream)
     cross join unnest(${[...positions.keys()]}::text[], ${[...positions.values()]}::bigint[]) s(source, position)
-    on conflict (consumer_group, source) do update set position = excluded.position
+    on conflict (consumer_group, stream, source) do update set position = excluded.position
     where known.position < excluded.position`.execute(db);
   return (numAffectedRows ?? 0n) > 0n;
 }
 
-/** Those positions of one group, by source. */
-export async function loadInboxFloors(db: Kysely<BusDatabase>, group: string): Promise<Map<string, bigint>> {
+/** Those positions of one group, by stream and source. */
+export async function loadInboxFloors(
+  db: Kysely<BusDatabase>,
+  group: string,
+): Promise<Map<string, Map<string, bigint>>> {
   const rows = await db
     .selectFrom('inbox_floors')
-    .select(['source', 'position'])
+    .select(['stream', 'source', 'position'])
     .where('consumer_group', '=', group)
     .execute();
-  return new Map(rows.map(({ source, position }) => [source, BigInt(position)]));
+  const floors = new Map<string, Map<string, bigint>>();
+  for (const { stream, source, position } of rows) {
+    const own = floors.get(stream) ?? new Map<string, bigint>();
+    floors.set(stream, own.set(source, BigInt(position)));
+  }
+  return floors;
 }

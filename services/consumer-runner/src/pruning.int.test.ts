@@ -56,6 +56,25 @@ test('a runner drops what cannot come again, and what does come again all the sa
   expect(ids).toHaveLength(15);
 });
 
+test('a group that takes up another topic handles all that stands in its stream, however old', async () => {
+  const { group, path } = bench.consumer();
+  const projects = await bench.publishProjects(['garden', 'house'], new Date(Date.now() - 70 * dayMs));
+  const users = await bench.publish(aggregates(10));
+  const first = await bench.spawn(path);
+  await handled(group, 10);
+  await first.stop();
+  await age();
+  const runner = await bench.spawn(path, { INBOX_PRUNE_EVERY: '100ms' });
+  await runner.waitFor(/old partitions of the inbox are dropped/);
+  await runner.stop();
+
+  await bench.spawn(bench.consumer({ group, projects: true }).path);
+  await handled(group, 12);
+  const ids = (await bench.ledger(group)).map(({ event_id }) => event_id);
+
+  expect(new Set(ids)).toEqual(new Set([...projects, ...users].map(({ eventId }) => eventId)));
+});
+
 test('a duplicate within the window finds its inbox row, whatever else was dropped', async () => {
   const { group, path } = bench.consumer();
   const old = await bench.publish(aggregates(10));

@@ -93,7 +93,7 @@ test('a partition goes when its newest event was settled before anything that ma
   expect(report).toMatchObject({ dropped: ['old_day'], kept: [] });
   expect(await isThere()).toBe(false);
   expect((await run('select * from inbox_floors')).rows).toEqual([
-    { consumer_group: 'mail', source: 'shop', position: '1000' },
+    { consumer_group: 'mail', stream, source: 'shop', position: '1000' },
   ]);
 });
 
@@ -191,5 +191,7 @@ test('what comes again after its inbox row went is known by its position, unless
   expect(forgotten.has(delivery('1001'))).toBe(false);
   expect(forgotten.has(delivery('1', { injected: true }))).toBe(false);
   expect(forgotten.has({ ...delivery('1'), fields: { source: 'other', position: '1' } })).toBe(false);
+  // The group did not read it then.
+  expect(forgotten.has(delivery('1', { stream: 'events:order' }))).toBe(false);
   expect(warnings).toHaveLength(1);
 });

@@ -35,7 +35,7 @@ export async function pruneInbox(
   waitMs = floorsKnownMs,
 ): Promise<InboxPruneReport> {
   const { inbox } = parts;
-  const { groups, settledBefore, positions, reason } = await findReach(parts, keepMs);
+  const { reads, settledBefore, positions, reason } = await findReach(parts, keepMs);
   const past = Date.now() - keepMs;
   const old = (await listPartitions(inbox, 'inbox')).filter(({ endsAt }) => endsAt.getTime() <= past);
   const dropped: string[] = [];
@@ -45,7 +45,7 @@ export async function pruneInbox(
     kept.push(...old.map(({ name }) => ({ partition: name, kind: 'unknown', reason })));
   } else {
     // First, and until every runner knows: nothing is forgotten of which nobody knows that it was settled.
-    const isNew = await raiseInboxFloors(inbox, groups, positions);
+    const isNew = await raiseInboxFloors(inbox, reads, positions);
     if (isNew) await pause(waitMs, signal);
     signal.throwIfAborted();
     for (const { name } of old) {

@@ -7,7 +7,13 @@ import {
   loadWindows,
 } from '@event-bus/database';
 import { loadInboxGroups } from '@event-bus/inbox';
-import { issuedAt, oldestUnsettled, type StreamObserver, streamKeys } from '@event-bus/transport';
+import {
+  type GroupRef,
+  issuedAt,
+  oldestUnsettled,
+  type StreamObserver,
+  streamKeys,
+} from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 
 /** Where to look for what may still come again. */
@@ -21,11 +27,11 @@ export interface ReachParts {
 
 /** How far back events reach that may come to an inbox again. */
 export interface Reach {
-  /** The groups whose inbox it is. */
-  readonly groups: readonly string[];
+  /** The streams that are read by the groups whose inbox it is; no others were looked at. */
+  readonly reads: readonly GroupRef[];
   /** What was settled before comes no more; `null` if that cannot be told. */
   readonly settledBefore: Date | null;
-  /** By source, the position up to which the groups have settled all that was ever written to their streams. */
+  /** By source, the position up to which the groups have settled all that was ever written to those streams. */
   readonly positions: ReadonlyMap<string, number>;
   /** What it goes by, for people. */
   readonly reason: string;
@@ -48,7 +54,12 @@ export async function findReach(parts: ReachParts, keepMs: number): Promise<Reac
     loadTopics(bus),
   ]);
   const groups = known.map(({ group }) => group);
-  const unknown = (reason: string): Reach => ({ groups, settledBefore: null, positions: new Map(), reason });
+  const unknown = (reason: string): Reach => ({
+    reads: [],
+    settledBefore: null,
+    positions: new Map(),
+    reason,
+  });
   if (outboxes.length === 0) return unknown('no outbox has registered its window yet');
 
   const oldestBackupMs = Math.max(...outboxes.map((outbox) => outbox.keepMs));
@@ -56,13 +67,16 @@ export async function findReach(parts: ReachParts, keepMs: number): Promise<Reac
   const nowMs = await clockOf(bus);
   let writtenSinceMs = nowMs - oldestBackupMs - Math.max(0, ...waits);
   let why = `a backup of Redis as old as OUTBOX_KEEP may hold what has waited for LONGEST_WAIT`;
+  const reads: GroupRef[] = [];
   for (const group of groups) {
     const read = registered.find(({ name }) => name === group);
     if (read === undefined) return unknown(`group ${group} is not registered in the database of the bus`);
     for (const stream of read.topics.flatMap((topic) =>
       streamKeys(topic, topics.get(topic)?.partitions ?? 1),
     )) {
-      for (const ref of [{ stream, group }, { stream, group, injected: true } as const]) {
+      const live: GroupRef = { stream, group };
+      reads.push(live);
+      for (const ref of [live, { ...live, injected: true } as const]) {
         const found = await oldestUnsettled(streams, ref);
         const oldestId = found.state === 'none' ? null : found.oldestId;
         if (oldestId === null || issuedAt(oldestId) >= writtenSinceMs) continue;
@@ -89,5 +103,5 @@ export async function findReach(parts: ReachParts, keepMs: number): Promise<Reac
     settledBeforeMs = goneMs;
     reason = `${entries}; then outbox ${source} still had its events of ${floor.insertedAt.toISOString()} and later`;
   }
-  return { groups, settledBefore: new Date(settledBeforeMs), positions, reason };
+  return { reads, settledBefore: new Date(settledBeforeMs), positions, reason };
 }

@@ -13,7 +13,8 @@ export const floorsKnownMs = 3 * everyMs;
 
 /**
  * Tells what the group settled so long ago that its inbox need not remember it: live events that come again after their
- * inbox rows went, from a backup of Redis that is too old, say. They are acknowledged and not handled.
+ * inbox rows went, from a backup of Redis that is too old, say. They are acknowledged and not handled. It is told per stream:
+ * of one that the group took up later nothing was settled then.
  */
 export interface Forgotten {
   /** Whether this is such an event. Nothing that was injected is: somebody wants it handled. */
@@ -32,7 +33,7 @@ export function createForgotten({
   const events = meter().createCounter(metricNames.forgottenEvents, {
     description: 'Events that came again after the inbox had forgotten them',
   });
-  let floors: ReadonlyMap<string, bigint> = new Map();
+  let floors: ReadonlyMap<string, ReadonlyMap<string, bigint>> = new Map();
 
   async function load(): Promise<void> {
     floors = await loadInboxFloors(inbox, group);
@@ -42,7 +43,7 @@ export function createForgotten({
     load,
     has(delivery) {
       const { source = '', position = '', event_id: eventId } = delivery.fields;
-      const floor = floors.get(source);
+      const floor = floors.get(delivery.stream)?.get(source);
       if (delivery.injected === true || floor === undefined || !/^[1-9]\d{0,18}$/.test(position))
         return false;
       if (BigInt(position) > floor) return false;

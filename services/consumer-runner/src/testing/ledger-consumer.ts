@@ -6,11 +6,12 @@ import {
   type Duration,
   deadLetter,
   exponential,
+  type HandlerContext,
   type HandlerResult,
   retryAfter,
   skip,
 } from '@event-bus/consumer';
-import { userRenamed } from '@event-bus/contracts';
+import { type EventOf, projectCreated, userRenamed } from '@event-bus/contracts';
 
 /** The statement that creates {@link LedgerTable}. It has no key: an effect that happens twice shows. */
 export const createLedger = `create table ledger (
@@ -40,6 +41,8 @@ export interface LedgerOptions {
   readonly handlerMs?: number;
   /** How its process dies of an event named `lethal`. */
   readonly death?: 'kill' | 'exit' | 'block';
+  /** Whether it has taken up another topic: projects that are created. */
+  readonly projects?: boolean;
 }
 
 type Misdeed = (signal: AbortSignal, attempt: number) => HandlerResult | Promise<HandlerResult>;
@@ -71,28 +74,31 @@ const misdeeds: Readonly<Record<string, Misdeed>> = {
 
 /** A consumer that writes down what it handles, and then does what the name of the event asks for. */
 export function ledgerConsumer(options: LedgerOptions): ConsumerDefinition {
-  const { handlerMs = 0, death = 'kill', ...rest } = options;
+  const { handlerMs = 0, death = 'kill', projects = false, ...rest } = options;
   const { defineConsumer, on } = consumersFor<{ ledger: LedgerTable }>();
+  async function handle(
+    event: EventOf<typeof userRenamed | typeof projectCreated>,
+    { trx, attempt, signal }: HandlerContext<{ ledger: LedgerTable }>,
+  ): Promise<HandlerResult> {
+    const { name } = event.payload;
+    await trx
+      .insertInto('ledger')
+      .values({
+        consumer_group: options.group,
+        event_id: event.id,
+        aggregate_id: event.aggregateId,
+        name,
+        pid: process.pid,
+        attempt,
+      })
+      .execute();
+    if (handlerMs > 0) await delay(handlerMs, undefined, { signal });
+    return misdeeds[name === 'lethal' ? death : name]?.(signal, attempt);
+  }
+
   return defineConsumer({
     ...rest,
     retry: { maxAttempts: 3, backoff: exponential('50ms', { max: '100ms' }) },
-    handlers: [
-      on(userRenamed, async (event, { trx, attempt, signal }) => {
-        const { name } = event.payload;
-        await trx
-          .insertInto('ledger')
-          .values({
-            consumer_group: options.group,
-            event_id: event.id,
-            aggregate_id: event.aggregateId,
-            name,
-            pid: process.pid,
-            attempt,
-          })
-          .execute();
-        if (handlerMs > 0) await delay(handlerMs, undefined, { signal });
-        return misdeeds[name === 'lethal' ? death : name]?.(signal, attempt);
-      }),
-    ],
+    handlers: [on(userRenamed, handle), ...(projects ? [on(projectCreated, handle)] : [])],
   });
 }

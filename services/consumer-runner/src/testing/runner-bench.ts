@@ -132,6 +132,21 @@ export async function createRunnerBench(postgresUrl: string) {
       const entry = ENTRY_FIELDS.flatMap((name) => [name, all[name] ?? '']);
       await redis.client().xadd(stream, '*', ...entry);
     },
+    /** Writes events of another topic, one per project named, which have stood in their stream since that time. */
+    async publishProjects(aggregateIds: readonly string[], writtenAt: Date): Promise<Published[]> {
+      const events = aggregateIds.map((aggregateId) => next(aggregateId, 'something'));
+      for (const [n, event] of events.entries()) {
+        const all: Readonly<Record<string, string>> = {
+          ...fieldsOf(event),
+          event_type: 'project.created',
+          aggregate_type: 'project',
+          payload: JSON.stringify({ name: event.name, ownerId: 'somebody' }),
+        };
+        const entry = ENTRY_FIELDS.flatMap((name) => [name, all[name] ?? '']);
+        await redis.client().xadd('events:project', `${writtenAt.getTime()}-${n}`, ...entry);
+      }
+      return events;
+    },
     /** Writes events again after Redis has forgotten everything. */
     async publishAgain(events: readonly Published[]): Promise<void> {
       last = null;
