@@ -3,6 +3,8 @@ import type { Mutation } from './mutation.ts';
 const states = 'packages/operations/src/audit/states.ts';
 const control = 'packages/database/src/group-control.ts';
 const registry = 'packages/database/src/registry.ts';
+const runners = 'packages/database/src/group-runners.ts';
+const runnersTests = ['packages/database/src/group-runners.int.test.ts'];
 const stateTests = ['packages/operations/src/audit/states.test.ts'];
 const controlTests = ['packages/database/src/group-control.int.test.ts'];
 
@@ -101,5 +103,45 @@ export const accountingMutations: readonly Mutation[] = [
       },
     ],
     tests: ['packages/database/src/registry.int.test.ts'],
+  },
+  {
+    name: 'topics-overwritten',
+    harm: 'a runner of an older version that starts takes a topic from those of the newer one, which is trimmed unread',
+    edits: [
+      {
+        file: registry,
+        find: '        ...namedTopics(group.topics),\n',
+        replace: "        topics: eb.ref('excluded.topics'),\n",
+      },
+    ],
+    tests: runnersTests,
+    only: 'two versions',
+  },
+  {
+    name: 'topics-not-named-again',
+    harm: 'a topic that a runner reads is given up, because it named it when it started and never since',
+    edits: [{ file: runners, find: 'runnerSilenceMs / 6', replace: 'runnerSilenceMs * 1_000' }],
+    tests: runnersTests,
+    only: 'two versions',
+  },
+  {
+    name: 'topics-never-given-up',
+    harm: 'a topic that no runner reads any more is neither trimmed nor pruned, for ever',
+    edits: [
+      {
+        file: runners,
+        find: "(value #>> '{}')::timestamptz >=",
+        replace: "'infinity'::timestamptz >=",
+      },
+    ],
+    tests: runnersTests,
+    only: 'two versions',
+  },
+  {
+    name: 'beat-waits-for-the-group',
+    harm: 'who holds the row of a group keeps its runners silent, and the others take them for dead',
+    edits: [{ file: runners, find: ' skip locked', replace: '' }],
+    tests: runnersTests,
+    only: 'a beat does not wait',
   },
 ];

@@ -1,6 +1,8 @@
-import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { setTimeout } from 'node:timers/promises';
+import { eventually } from '@event-bus/testkit';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { beat, leaveGroup, type RunnerBeat, runnerSilenceMs } from './group-runners.ts';
-import { registerGroup } from './registry.ts';
+import { loadGroup, registerGroup } from './registry.ts';
 import { createTestDatabase, type TestDatabase } from './testing.ts';
 
 let database: TestDatabase;
@@ -18,6 +20,7 @@ const runner = (
 ): RunnerBeat => ({
   group: 'g',
   runner: name,
+  topics: ['t'],
   events,
   circuit: 'closed',
   circuitSince: 0,
@@ -123,4 +126,143 @@ test('nobody has to know of a runner but those that are alive and lack one of it
   await silence('dead', runnerSilenceMs + 1_000);
 
   expect((await beat(database.db, runner('new', ['a', 'b']))).othersKnow).toBe(true);
+});
+
+describe('of two versions of a group side by side', () => {
+  const register = (...topics: readonly string[]) =>
+    registerGroup(database.db, {
+      name: 'g',
+      topics,
+      ordering: 'none',
+      startFrom: 'beginning',
+      startPositions: new Map(),
+      policy: {},
+    });
+  const beats = (name: string, ...topics: readonly string[]) =>
+    beat(database.db, runner(name, ['a'], { topics }));
+  const topics = async () => (await loadGroup(database.db, 'g'))?.topics;
+  /** As if so much time had passed since the topics were named. */
+  const pass = (ms: number) =>
+    database.pool.query(
+      `update consumer_groups set topics_named = (select jsonb_object_agg(
+        key, (value #>> '{}')::timestamptz - make_interval(secs => $1::float8 / 1000)) from jsonb_each(topics_named))`,
+      [ms],
+    );
+
+  test('the older one takes no topic away, by registering or by a beat, be it before the first beat of the newer one', async () => {
+    await register('t', 'u');
+    await register('t');
+    expect(await topics()).toEqual(['t', 'u']);
+    await pass(runnerSilenceMs - 5_000);
+    await beats('old', 't');
+    expect(await topics()).toEqual(['t', 'u']);
+
+    await beats('new', 't', 'u');
+    await pass(runnerSilenceMs - 5_000);
+    await register('t');
+    await beats('old', 't');
+    expect(await topics()).toEqual(['t', 'u']);
+  });
+
+  test('the newer one adds its topic, and what it names with each beat stays however long', async () => {
+    await register('t');
+    await register('t', 'u');
+    for (let round = 0; round < 4; round += 1) {
+      await pass(runnerSilenceMs / 2);
+      await beats('old', 't');
+      await beats('new', 't', 'u');
+    }
+    expect(await topics()).toEqual(['t', 'u']);
+  });
+
+  test.each([
+    ['died between registering and its first beat', async () => undefined],
+    [
+      'stopped',
+      async () => {
+        await beats('new', 't', 'u');
+        await leaveGroup(database.db, 'g', 'new');
+      },
+    ],
+  ])('a topic of one that %s is given up by the next beat after the silence', async (_how, ends) => {
+    await register('t', 'u');
+    await ends();
+    await register('t');
+    expect(await topics()).toEqual(['t', 'u']);
+
+    await pass(runnerSilenceMs + 1_000);
+    await beats('old', 't');
+    expect(await topics()).toEqual(['t']);
+  });
+
+  test('a topic that nobody has named for long goes with a registration, and comes back with a beat of one that reads it', async () => {
+    await register('t', 'u');
+    await pass(runnerSilenceMs + 1_000);
+    await register('t');
+    expect(await topics()).toEqual(['t']);
+
+    await beats('new', 't', 'u');
+    expect(await topics()).toEqual(['t', 'u']);
+  });
+
+  test('a group none of whose runners is alive keeps all its topics', async () => {
+    await register('t', 'u');
+    await pass(24 * 3_600_000);
+    await beat(database.db, { ...runner('foreign'), group: 'another' });
+
+    expect(await topics()).toEqual(['t', 'u']);
+  });
+
+  test('both register and beat at a time, and no topic is lost', async () => {
+    await register('t');
+    for (let round = 0; round < 10; round += 1) {
+      await pass(runnerSilenceMs - 5_000);
+      await Promise.all([
+        register('t', 'u'),
+        register('t'),
+        beats('old', 't'),
+        beats('new', 't', 'u'),
+        register('t', 'v'),
+      ]);
+      expect(await topics()).toEqual(['t', 'u', 'v']);
+    }
+  });
+
+  test('a beat does not wait for who holds the row of the group, and a registration that has waited takes nothing for silent', async () => {
+    await register('t', 'u');
+    await pass(runnerSilenceMs - 2_000);
+    const holder = await database.pool.connect();
+    try {
+      await holder.query(`begin; select from consumer_groups where name = 'g' for update`);
+      const told = beats('new', 't', 'u').then(() => true);
+      expect(await Promise.race([told, setTimeout(10_000, false)])).toBe(true);
+      const waiting = register('t');
+      await eventually(async () => {
+        const { rows } = await database.pool.query<{ is_past: boolean }>(
+          `select (topics_named->>'u')::timestamptz
+            < clock_timestamp() - make_interval(secs => $1::float8 / 1000) as is_past from consumer_groups`,
+          [runnerSilenceMs],
+        );
+        return rows[0]?.is_past;
+      });
+      await holder.query('commit');
+      await waiting;
+    } finally {
+      holder.release(true);
+    }
+    expect(await topics()).toEqual(['t', 'u']);
+  });
+
+  test('beats that have nothing new to say do not write to the row of the group', async () => {
+    await register('t');
+    const version = async () => {
+      const { rows } = await database.pool.query<{ xmin: string }>('select xmin::text from consumer_groups');
+      return rows;
+    };
+    const before = await version();
+    await beats('one', 't');
+    await beats('two', 't');
+
+    expect(await version()).toEqual(before);
+  });
 });

@@ -1,4 +1,4 @@
-import { type Kysely, sql } from 'kysely';
+import { type Kysely, type RawBuilder, sql } from 'kysely';
 import type { BusDatabase } from './schema.ts';
 
 /** What a runner tells of itself. */
@@ -6,6 +6,8 @@ export interface RunnerBeat {
   readonly group: string;
   /** Its name, unique per process and group. */
   readonly runner: string;
+  /** The topics it reads. */
+  readonly topics: readonly string[];
   /** The event types it has handlers for. */
   readonly events: readonly string[];
   readonly circuit: 'closed' | 'open' | 'half-open';
@@ -33,7 +35,8 @@ export const runnerSilenceMs = 30_000;
 
 /**
  * Says that a runner is alive, and what it is told. Forgets those of its group that are dead. News from `at` of a
- * runner's second beat on tell of it, since its first one was committed by then.
+ * runner's second beat on tell of it, since its first one was committed by then. If the group is registered, it has the
+ * runner's topics from then on, and no longer those that no runner has named for {@link runnerSilenceMs}.
  */
 export async function beat(
   db: Kysely<BusDatabase>,
@@ -41,6 +44,7 @@ export async function beat(
   since: string | null = null,
 ): Promise<GroupNews> {
   const events = sql`${[...runner.events]}::text[]`;
+  const named = namedTopics(runner.topics);
   const { rows } = await sql<{
     at: string;
     paused: boolean;
@@ -62,6 +66,11 @@ export async function beat(
       delete from group_runners
       where consumer_group = ${runner.group} and runner <> ${runner.runner}
         and seen_at < clock_timestamp() - make_interval(secs => ${runnerSilenceMs}::float8 / 1000)
+    ), naming as (
+      -- Who holds the row keeps nobody silent: the next beat does it.
+      update consumer_groups set topics = ${named.topics}, topics_named = ${named.topics_named}
+      where name = (select name from consumer_groups where name = ${runner.group} for no key update skip locked)
+        and ${isNamingDue(runner.topics)}
     ), others as (
       select events, known_at from group_runners
       where consumer_group = ${runner.group} and runner <> ${runner.runner}
@@ -80,6 +89,39 @@ export async function beat(
     eventsElsewhere: row?.elsewhere ?? [],
     othersKnow: row?.others_know === true,
   };
+}
+
+const timeAgo = (ms: number) => sql`now() - make_interval(secs => ${ms}::float8 / 1000)`;
+
+/**
+ * The topics of a group, and when each was named last, once a runner names its own: these, and what others have named
+ * lately. For a statement that writes to a row of `consumer_groups`. It goes by when that statement began, so nothing counts
+ * as silent because the statement had to wait.
+ */
+export function namedTopics(own: readonly string[]): {
+  readonly topics: RawBuilder<string[]>;
+  readonly topics_named: RawBuilder<string>;
+} {
+  const named = sql`(
+    select topic, to_jsonb(clock_timestamp()) as at from unnest(${[...own]}::text[]) topic
+    union all
+    select key, value from jsonb_each(consumer_groups.topics_named)
+    where key <> all(${[...own]}::text[]) and (value #>> '{}')::timestamptz >= ${timeAgo(runnerSilenceMs)}
+  ) named`;
+  return {
+    topics: sql`array(select topic from ${named} order by topic)`,
+    topics_named: sql`coalesce((select jsonb_object_agg(topic, at) from ${named}), '{}')`,
+  };
+}
+
+/** Whether a beat has to write that: if each did, all runners of a group would write to its row all the time. */
+function isNamingDue(own: readonly string[]): RawBuilder<boolean> {
+  return sql`(not topics @> ${[...own]}::text[] or exists (
+    select from unnest(topics) topic
+    where coalesce((topics_named->>topic)::timestamptz, '-infinity') < case
+      when topic = any(${[...own]}::text[]) then ${timeAgo(runnerSilenceMs / 6)}
+      else ${timeAgo(runnerSilenceMs)} end
+  ))`;
 }
 
 /** Forgets a runner that stops. */

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import { TopicPartitionsError } from './errors.ts';
+import { namedTopics } from './group-runners.ts';
 import type { BusDatabase } from './schema.ts';
 import {
   restoreStartPosition,
@@ -71,7 +72,8 @@ export async function loadTopics(db: Kysely<BusDatabase>): Promise<Map<string, R
 
 /**
  * Makes a group known, or renews what is known of it, and returns the registered group. Where it starts is
- * decided once, by the first registration: later ones keep it.
+ * decided once, by the first registration: later ones keep it. Topics that others of its runners have named lately stay:
+ * they may be of another version, and would lose what they have yet to read.
  */
 export async function registerGroup(
   db: Kysely<BusDatabase>,
@@ -82,6 +84,9 @@ export async function registerGroup(
     .values({
       name: group.name,
       topics: [...group.topics],
+      topics_named: sql<string>`coalesce((
+        select jsonb_object_agg(topic, clock_timestamp()) from unnest(${[...group.topics]}::text[]) topic
+      ), '{}')`,
       ordering: group.ordering,
       start_from: group.startFrom,
       start_positions: JSON.stringify(
@@ -92,7 +97,7 @@ export async function registerGroup(
     })
     .onConflict((conflict) =>
       conflict.column('name').doUpdateSet((eb) => ({
-        topics: eb.ref('excluded.topics'),
+        ...namedTopics(group.topics),
         ordering: eb.ref('excluded.ordering'),
         policy: eb.ref('excluded.policy'),
         handled_events: handledNow,

@@ -193,6 +193,7 @@ export interface TopicsTable {
 export interface ConsumerGroupsTable {
   name: string;
   topics: string[];
+  topics_named: ColumnType<Record<string, string>, string | undefined, string>;
   ordering: 'none' | 'aggregate';
   start_from: 'beginning' | 'now' | 'archive';
   start_positions: JSONColumnType<Record<string, StoredStartPosition>>;

@@ -1,5 +1,5 @@
 import { createS3Store } from '@event-bus/archive/s3';
-import { recordTrimmed } from '@event-bus/database';
+import { recordTrimmed, registerGroup } from '@event-bus/database';
 import { eventually } from '@event-bus/testkit';
 import { compareEntryIds, derivedKeys } from '@event-bus/transport';
 import { afterEach, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
@@ -110,6 +110,24 @@ describe('a sweep', () => {
     await stage.sweep();
     expect(await stage.standing()).toHaveLength(1);
     expect((await stage.status())?.blockedBy).toEqual([]);
+  });
+
+  test('keeps what a newer version of a group has yet to read, also when a runner of an older one starts again', async () => {
+    await publish(20);
+    await stage.join('mail');
+    // The older one does not know the topic.
+    await registerGroup(stage.database.db, {
+      name: 'mail',
+      topics: ['project'],
+      ordering: 'none',
+      startFrom: 'beginning',
+      startPositions: new Map(),
+      policy: {},
+    });
+
+    await stage.sweep();
+
+    expect(await stage.standing()).toHaveLength(20);
   });
 
   test('keeps everything while a registered group is missing on the server', async () => {

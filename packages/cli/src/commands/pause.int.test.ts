@@ -25,6 +25,7 @@ async function beatBoth(): Promise<void> {
   const { db } = bench.database;
   const runner = {
     group: 'mail',
+    topics: ['user'],
     events: ['user.renamed'],
     knownAt: null,
     circuitSince: Date.now() - 90_000,

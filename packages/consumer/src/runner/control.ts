@@ -55,6 +55,7 @@ export function createControl(parts: {
       {
         group: group.group,
         runner,
+        topics: group.topics.map(({ name }) => name),
         events: group.events,
         circuit: state,
         circuitSince: circuit.since,
