@@ -180,6 +180,30 @@ describe('reading over the seam', () => {
     await expect(readAll(history, { mayBeGone: 'all' })).rejects.toMatchObject({ after: id(5), upTo: id(7) });
   });
 
+  test('gives what has expired from the archive and is in the stream still', async () => {
+    const { store } = await openFiles();
+    const all = [...events(10, { stepMs: 3_600_000 })];
+    const id = (n: number) => all[n]?.id ?? '';
+    const { broker, history, archive } = setUp(store, all);
+    await archive(8);
+    await Array.fromAsync(deleteExpired(store, { stream: STREAM, before: new Date(HOUR + 4 * 3_600_000) }));
+    const left = (mayBeGone?: string) =>
+      Array.fromAsync(readLeftEntries(history, { stream: STREAM, after: '0-0', mayBeGone }));
+
+    expect(await readAll(history)).toEqual(all);
+    expect(await readAll(history, { mayBeGone: 'all' })).toEqual(all);
+    expect(await readAll(history, { after: id(1), to: id(6) })).toEqual(all.slice(2, 7));
+    // Nothing comes before the stream that is behind what it holds.
+    expect(await left()).toEqual([]);
+    expect(await left('all')).toEqual([]);
+
+    // What is in neither of them is missed as ever.
+    broker.trim(STREAM, id(1));
+    await expect(readAll(history)).rejects.toMatchObject({ code: 'history_gap', after: '0-0', upTo: id(1) });
+    expect(await readAll(history, { mayBeGone: 'all' })).toEqual(all.slice(2));
+    expect(await readAll(history, { after: id(1) })).toEqual(all.slice(2));
+  });
+
   test('reads the stream alone where there is no archive', async () => {
     const { store } = await openFiles();
     const all = [...events(10)];

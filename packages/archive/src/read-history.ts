@@ -71,19 +71,22 @@ export async function* readLeftEntries(history: History, range: HistoryRange): A
 type Place = { -readonly [Name in keyof HistoryRange]: HistoryRange[Name] };
 
 /**
- * Reads on from the archive, up to its end; returns whether that led any further. What the stream lacked when it was
- * looked at was archived before, unless it is lost.
+ * Reads on from the archive, up to its end; returns whether that led any further. What the stream, which does not reach
+ * back to the place, lacked when it was looked at was archived before, unless it is lost.
  */
 async function* readLeft(
   { store }: History,
   place: Place,
-  { trimmedTo }: StreamStatus,
+  { trimmedTo, firstId }: StreamStatus,
 ): AsyncGenerator<StreamEntry, boolean> {
   const { stream, after: began, to } = place;
   if (store !== undefined) {
     const reading = readEntries(store, { stream, from: following(began), ...(to !== undefined && { to }) });
     for await (const entry of reading) {
-      assertBeginning(place, reading.coveredFrom);
+      const { coveredFrom } = reading;
+      // What the archive lacks before its first entry, such as what has expired, is in the stream still.
+      if (firstId !== null && coveredFrom !== null && compareEntryIds(firstId, coveredFrom) <= 0) break;
+      assertBeginning(place, coveredFrom);
       moveTo(place, entry.id);
       yield entry;
     }
