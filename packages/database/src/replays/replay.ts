@@ -1,7 +1,10 @@
 import { type Kysely, type Selectable, sql } from 'kysely';
 import type { BusDatabase, ReplayStreamsTable, ReplaysTable } from '../schema.ts';
 
-/** What a replay is doing. From `paused` and `failed` it can go on, from `cancelled` and `done` it cannot. */
+/**
+ * What a replay is doing. From `paused` and `failed` it can go on, from `cancelled` and `done` it cannot, unless it is a
+ * history that is given another stream.
+ */
 export type ReplayState = Selectable<ReplaysTable>['state'];
 
 /** Which events of its streams a replay brings. Empty filters are `null`. */

@@ -39,7 +39,7 @@ export async function insertReplay(trx: Transaction<BusDatabase>, replay: NewRep
 
 /**
  * Asks for the history of a group that starts from the archive, of all its streams: once. A stream that was added to the
- * group later gets its own. Those that are asked for already stay as they are.
+ * group later gets its own, whatever has become of the others'. Those that are asked for already stay as they are.
  */
 export async function requestHistory(
   db: Kysely<BusDatabase>,
@@ -62,21 +62,33 @@ export async function requestHistory(
       id,
       streams.map((stream) => ({ stream, firstId: '0-0', lastId: null, ends: [] })),
     );
-    if (added === 0) return;
+    if (added.length === 0) return;
+    // Of a cancelled one only what is added is brought.
+    await trx
+      .updateTable('replay_streams')
+      .from('replays')
+      .set({ is_done: true })
+      .whereRef('replays.id', '=', 'replay_streams.replay_id')
+      .where('replays.id', '=', id)
+      .where('replays.state', '=', 'cancelled')
+      .where('replay_streams.stream', 'not in', added)
+      .execute();
     await trx
       .updateTable('replays')
-      .set({ state: 'queued', ended_at: null })
+      // Whoever works on it knows nothing of what was added, and is superseded.
+      .set({ state: 'queued', ended_at: null, token: sql`token + 1` })
       .where('id', '=', id)
-      .where('state', '=', 'done')
+      .where('state', 'in', ['done', 'running', 'cancelled'])
       .execute();
   });
 }
 
+/** Returns the streams of those that were not there yet. */
 async function insertRanges(
   trx: Transaction<BusDatabase>,
   replayId: string,
   ranges: readonly ReplayRange[],
-): Promise<number> {
+): Promise<string[]> {
   const rows = await trx
     .insertInto('replay_streams')
     .values(
@@ -93,7 +105,7 @@ async function insertRanges(
     .onConflict((conflict) => conflict.columns(['replay_id', 'stream']).doNothing())
     .returning('stream')
     .execute();
-  return rows.length;
+  return rows.map(({ stream }) => stream);
 }
 
 /**
