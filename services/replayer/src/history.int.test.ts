@@ -1,10 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { listObjects } from '@event-bus/archive';
+import { loadReplays, requestHistory } from '@event-bus/database';
 import { eventually, type ServiceProcess, spawnService } from '@event-bus/testkit';
 import { afterEach, describe, expect, inject, test } from 'vitest';
 import { createStage, type Stage } from './testing.ts';
 
 const group = 'projection';
+const stream = 'events:user';
 const runnerFolder = join(import.meta.dirname, '..', '..', 'consumer-runner', 'src');
 
 let stage: Stage;
@@ -132,4 +135,54 @@ describe('a group that starts from the archive', () => {
     await replayer.waitFor(/there is no archive: the group begins with what is in the streams/);
     await runner.waitFor(/the history of a stream is through/);
   });
+});
+
+describe('a history of which objects are gone behind the place where it is', () => {
+  /** Three hours of events, and a history that is so many entries into the first of them. */
+  async function setUpAt(place: number): Promise<{ id: string; hours: string[][] }> {
+    await setUp();
+    const hours: string[][] = [];
+    await stage.archivePast(3, () => {
+      const events = Array.from({ length: 20 }, () => stage.eventFields());
+      hours.push(events.map(({ event_id }) => event_id ?? ''));
+      return events;
+    });
+    const { db } = stage.database;
+    await requestHistory(db, { group: 'directory', streams: [stream] });
+    const [history] = await loadReplays(db, { group: 'directory', limit: 1 });
+    const [object] = await Array.fromAsync(listObjects(stage.store, { stream }));
+    const id = `${Number(object?.firstId.split('-')[0]) + place - 1}-0`;
+    await db.updateTable('replay_streams').set({ injected_to: id, handled_to: id }).execute();
+    return { id: history?.id ?? '', hours };
+  }
+
+  /** Deletes the objects of these hours. */
+  async function remove(from: number, to: number): Promise<void> {
+    const objects = await Array.fromAsync(listObjects(stage.store, { stream }));
+    await stage.store.delete(objects.slice(from, to).map(({ key }) => key));
+  }
+
+  test('goes on with what there is if all up to them has expired', async () => {
+    const { id, hours } = await setUpAt(10);
+    await remove(0, 2);
+    await stage.spawn();
+
+    await stage.until(id, 'done');
+
+    expect(stage.eventIds()).toEqual(hours[2]);
+  });
+
+  test.each([10, 20])(
+    'fails if those before them, such as that of its place at %i, are there',
+    async (place) => {
+      const { id } = await setUpAt(place);
+      await remove(1, 2);
+      await stage.spawn();
+
+      expect((await stage.until(id, 'failed')).error).toMatch(
+        /is missing|is neither in the archive nor in the stream/,
+      );
+      expect(stage.given).toEqual([]);
+    },
+  );
 });

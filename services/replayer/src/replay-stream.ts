@@ -1,4 +1,4 @@
-import { type History, readHistory, readLeftEntries } from '@event-bus/archive';
+import { type History, listObjects, readHistory, readLeftEntries } from '@event-bus/archive';
 import {
   type BusDatabase,
   noteReplay,
@@ -89,14 +89,23 @@ export async function replayStream(parts: ReplayParts, work: ReplayWork, from: R
     return end !== undefined;
   }
 
-  function unread(): AsyncGenerator<StreamEntry> {
+  async function* unread(): AsyncGenerator<StreamEntry> {
     const { firstId, lastId, injectedTo: after } = stream;
     const isAtBeginning = after === firstId;
     if (lastId === null) {
-      return readLeftEntries(history, { ...ref, after, mayBeGone: isAtBeginning ? 'all' : undefined });
+      const mayBeGone = isAtBeginning || (await isExpiredTo(after)) ? 'all' : undefined;
+      yield* readLeftEntries(history, { ...ref, after, mayBeGone });
+    } else {
+      const mayBeGone = isAtBeginning ? toleranceOf(filter.occurredFrom) : undefined;
+      yield* readHistory(history, { ...ref, after, to: lastId, mayBeGone });
     }
-    const mayBeGone = isAtBeginning ? toleranceOf(filter.occurredFrom) : undefined;
-    return readHistory(history, { ...ref, after, to: lastId, mayBeGone });
+  }
+
+  /** Whether the archive, which expires from its beginning, has nothing up to a place: more may be gone then. */
+  async function isExpiredTo(to: string): Promise<boolean> {
+    if (history.store === undefined) return false;
+    for await (const _ of listObjects(history.store, { stream: ref.stream, to })) return false;
+    return true;
   }
 
   async function isThrough(): Promise<boolean> {

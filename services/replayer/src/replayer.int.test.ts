@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { listObjects } from '@event-bus/archive';
 import { cancelReplay, pauseReplay, resumeReplay } from '@event-bus/operations';
 import { eventually } from '@event-bus/testkit';
 import { placeKey } from '@event-bus/transport';
@@ -345,6 +346,19 @@ describe('a replay', () => {
     // MiB; all objects together are 160.
     expect(most - before).toBeLessThan(120);
   });
+});
+
+test('a replay whose range expires before it is taken up fails, and says so', async () => {
+  stage = await createStage(inject('postgresUrl'));
+  await stage.publish(60);
+  await stage.archiveAndTrim(60);
+  const id = await stage.request();
+  const objects = await Array.fromAsync(listObjects(stage.store, { stream: stage.stream }));
+  await stage.store.delete(objects.map(({ key }) => key));
+  await stage.spawn();
+
+  expect((await stage.until(id, 'failed')).error).toMatch(/is neither in the archive nor in the stream/);
+  expect(stage.given).toEqual([]);
 });
 
 test('a replay says so if its range has expired, or has nothing in it', async () => {
