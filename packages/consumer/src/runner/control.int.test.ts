@@ -1,5 +1,10 @@
+import { type BusDatabase, beat, runnerSilenceMs } from '@event-bus/database';
+import { createLogger } from '@event-bus/telemetry';
 import { eventually } from '@event-bus/testkit';
-import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
+import type { Transaction } from 'kysely';
+import { afterEach, beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest';
+import { createCircuit } from './circuit.ts';
+import { createControl } from './control.ts';
 import { createGroupBench, type GroupBench, types } from './testing/group-bench.ts';
 
 let bench: GroupBench;
@@ -266,5 +271,118 @@ describe('two versions of a group side by side, of which only the newer handles 
     const effects = await bench.effects(group);
     expect(effects).toHaveLength(20);
     expect(effects.every(({ type }) => type === types.renamed)).toBe(true);
+  });
+});
+
+describe('who is new in a group, and a runner that lacks one of its handlers', () => {
+  const group = 'two-versions';
+  const stopping = () => {
+    const stop = new AbortController();
+    onTestFinished(() => stop.abort());
+    return stop.signal;
+  };
+  const control = (runner: string, events: readonly string[], now?: () => number) => {
+    const { define } = bench.consumer({ group, events });
+    return createControl({
+      group: define(runner),
+      runner,
+      registry: bench.database.db,
+      circuit: createCircuit({
+        threshold: 0,
+        concurrency: 1,
+        firstPauseMs: 1,
+        longestPauseMs: 1,
+        onChange: () => undefined,
+      }),
+      // Beats when it has a reason to, or not at all.
+      everyMs: 5_000,
+      logger: createLogger({ service: 'test', level: 'silent' }),
+      onResume: () => undefined,
+      ...(now !== undefined && { now }),
+    });
+  };
+  /** An older runner that has joined, and what makes it as if it had been frozen. */
+  const startOld = async () => {
+    let frozenMs = 0;
+    const old = control('old', [types.renamed], () => performance.now() + frozenMs);
+    await old.join(stopping());
+    const freeze = async (ms: number) => {
+      frozenMs += ms;
+      await bench.database.pool.query(
+        `update group_runners set seen_at = seen_at - make_interval(secs => $1::float8 / 1000) where runner = 'old'`,
+        [ms],
+      );
+    };
+    return { old, freeze, passesOver: () => !old.isForeign(types.deleted) };
+  };
+  const newerBeats = (trx: Transaction<BusDatabase>) =>
+    beat(trx, {
+      group,
+      runner: 'newer',
+      events: [types.renamed, types.deleted],
+      circuit: 'closed',
+      circuitSince: 0,
+      circuitError: null,
+      knownAt: null,
+    });
+  const someoneWaitsForALock = async () => {
+    const { rows } = await bench.database.pool.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`,
+    );
+    return rows.length > 0;
+  };
+
+  it('that was frozen until it passed for dead: it passes nothing over until it has heard what it missed', async () => {
+    const { old, freeze, passesOver } = await startOld();
+    expect(passesOver()).toBe(true);
+    await freeze(runnerSilenceMs - 1_000);
+    expect(passesOver()).toBe(false);
+    expect(old.isForeign(types.renamed)).toBe(false);
+    await freeze(2_000);
+    // Waits for nobody.
+    const newer = control('newer', [types.renamed, types.deleted]);
+    await newer.join(stopping());
+    expect(passesOver()).toBe(false);
+
+    await newer.leave();
+    void old.run(stopping());
+    await eventually(passesOver);
+  });
+
+  it('that beats again in the same moment: its first news is older than the beat of who is new', async () => {
+    const { old, freeze, passesOver } = await startOld();
+    await freeze(runnerSilenceMs + 1_000);
+    const trx = await bench.database.db.startTransaction().execute();
+    await newerBeats(trx);
+    void old.run(stopping());
+    await eventually(someoneWaitsForALock);
+    await trx.commit().execute();
+
+    const seen = new Set<boolean>();
+    const since = performance.now();
+    await eventually(() => {
+      seen.add(passesOver());
+      return performance.now() - since > 600;
+    });
+    expect([...seen]).toEqual([false]);
+  });
+
+  it('that joins in the same moment: neither sees the first beat of the other, and who is new waits', async () => {
+    const trx = await bench.database.db.startTransaction().execute();
+    await newerBeats(trx);
+    const newer = control('newer', [types.renamed, types.deleted]);
+    let hasJoined = false;
+    const joined = newer.join(stopping()).then(() => {
+      hasJoined = true;
+    });
+    await eventually(someoneWaitsForALock);
+    const { old, passesOver } = await startOld();
+    await trx.rollback().execute();
+    await aWhile();
+    expect({ hasJoined, passesOver: passesOver() }).toEqual({ hasJoined: false, passesOver: true });
+
+    void old.run(stopping());
+    await eventually(() => !passesOver());
+    await joined;
   });
 });

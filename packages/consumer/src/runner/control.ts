@@ -1,4 +1,4 @@
-import { type BusDatabase, beat, type GroupNews, leaveGroup } from '@event-bus/database';
+import { type BusDatabase, beat, type GroupNews, leaveGroup, runnerSilenceMs } from '@event-bus/database';
 import type { Logger } from '@event-bus/telemetry';
 import type { Kysely } from 'kysely';
 import { createBell } from './bell.ts';
@@ -9,12 +9,16 @@ import { pause } from './pause.ts';
 
 /**
  * What the runners of a group tell each other, and operators tell them, through the database of the bus: renewed every
- * few seconds. While that database is away, what was last known holds.
+ * few seconds. While that database is away, what was last known holds; but who was silent for so long that the others may
+ * take it for dead, and begin without waiting for it, passes nothing over until it was heard of again.
  */
 export interface GroupControl {
   /** An operator has stopped the group. */
   isPaused(): boolean;
-  /** No handler for these events here, but another runner of the group that is alive has one. */
+  /**
+   * No handler for these events here, but another runner of the group that is alive has one; or may have one, since this
+   * runner was silent for too long to be told.
+   */
   isForeign(eventType: string): boolean;
   /** Tells the others of a change soon. */
   changed(): void;
@@ -38,18 +42,26 @@ export function createControl(parts: {
   readonly everyMs: number;
   readonly logger: Logger;
   readonly onResume: () => void;
+  /** Milliseconds by a clock that nobody sets back, and that goes on while this process is frozen. */
+  readonly now?: () => number;
 }): GroupControl {
   const { group, runner, registry, circuit, everyMs, logger, onResume } = parts;
+  const { now = () => performance.now() } = parts;
   const outage = createOutage('renewing what is known of the group', logger);
   const bell = createBell();
   const own = new Set(group.events);
   let knownAt: string | null = null;
   let paused = false;
   let foreign: ReadonlySet<string> = new Set();
+  /** Until then nobody takes this runner for dead: whoever is new waits until it knows. */
+  let awaitedUntil = Number.NEGATIVE_INFINITY;
+  /** Nobody could take it for dead between the beat before the last and the last, which so tells of all that began. */
+  let isTold = false;
 
   /** Returns what it was told. */
   async function renew(since: string | null = null): Promise<GroupNews> {
     const state = circuit.state();
+    const askedAt = now();
     const news = await beat(
       registry,
       {
@@ -64,6 +76,8 @@ export function createControl(parts: {
       },
       since,
     );
+    isTold = now() < awaitedUntil;
+    awaitedUntil = askedAt + awaitedMs;
     knownAt = news.at;
     foreign = new Set(news.eventsElsewhere.filter((event) => !own.has(event)));
     heed(news.pause);
@@ -82,13 +96,15 @@ export function createControl(parts: {
 
   return {
     isPaused: () => paused,
-    isForeign: (eventType) => foreign.has(eventType),
+    isForeign: (eventType) =>
+      foreign.has(eventType) || (!own.has(eventType) && !(isTold && now() < awaitedUntil)),
     changed: () => bell.ring(),
     async join(stop) {
-      const { othersKnow } = await renew();
+      // Of two that begin at once neither may see the other's first beat, but one sees it with its second.
+      await renew();
+      const { at, othersKnow } = await renew();
       if (othersKnow) return;
       logger.info({}, 'waiting until the other runners of the group know of the handlers that they lack');
-      const { at } = await renew();
       while (!stop.aborted && !(await renew(at)).othersKnow) await pause(everyMs / 10, stop);
       logger.info({}, 'all other runners of the group know of them');
     },
@@ -98,8 +114,8 @@ export function createControl(parts: {
           const before = foreign;
           await renew();
           outage.recovered();
-          // Whoever is new waits to be known.
-          if ([...foreign].every((event) => before.has(event))) await bell.wait(everyMs, stop);
+          // Whoever is new waits to be known; and who was silent knows with its second beat what it missed.
+          if (isTold && [...foreign].every((event) => before.has(event))) await bell.wait(everyMs, stop);
         } catch (error) {
           await pause(outage.failed(error), stop);
         }
@@ -108,6 +124,9 @@ export function createControl(parts: {
     leave: () => leaveGroup(registry, group.group, runner),
   };
 }
+
+/** Shorter than the others go by, for clocks that go at different rates. */
+const awaitedMs = runnerSilenceMs - 5_000;
 
 function textOf(error: unknown): string {
   return (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
