@@ -14,13 +14,17 @@ export function createAcknowledger(parts: {
   readonly reader: GroupReader;
   readonly outage: Outage;
   readonly settings: RunnerSettings;
+  /** Told whenever there is room for more. */
+  readonly onSent: () => void;
 }): Flusher<Held> {
-  const { feedOf, reader, outage, settings } = parts;
+  const { feedOf, reader, outage, settings, onSent } = parts;
   return createFlusher<Held, Feed>({
     targetOf: feedOf,
     outage,
     lingerMs: settings.acknowledgeLingerMs,
-    enough: settings.acknowledgeCount,
+    // They take room until they are sent: if there is little, it must not all wait for the time to pass.
+    enough: Math.min(settings.acknowledgeCount, Math.ceil(settings.capacity / 2)),
+    onSent,
     send: async (feed, items) => {
       await reader.acknowledge(feed, items.map(entryNameOf));
     },

@@ -25,13 +25,16 @@ export function createFailureRecorder(parts: {
   readonly consumer: string;
   readonly reader: GroupReader;
   readonly outage: Outage;
+  /** Told whenever there is room for more. */
+  readonly onSent: () => void;
 }): Flusher<Failure> {
-  const { feedOf, consumer, reader, outage } = parts;
+  const { feedOf, consumer, reader, outage, onSent } = parts;
   return createFlusher<Failure, Feed>({
     targetOf: ({ held }) => feedOf(held),
     outage,
     lingerMs: 0,
     enough: 1,
+    onSent,
     send: async (feed, failures) => {
       try {
         const records = failures.map(({ held, record }) => [held.delivery.id, record] as const);

@@ -21,13 +21,15 @@ export interface FlusherOptions<Item, Target> {
   readonly outage: Outage;
   readonly lingerMs: number;
   readonly enough: number;
+  /** Told whenever something has arrived. */
+  readonly onSent: () => void;
 }
 
 const chunkSize = 500;
 
 /** Creates an empty flusher. */
 export function createFlusher<Item, Target>(options: FlusherOptions<Item, Target>): Flusher<Item> {
-  const { targetOf, send, outage, lingerMs, enough } = options;
+  const { targetOf, send, outage, lingerMs, enough, onSent } = options;
   const queue = new Map<string, Item>();
   const bell = createBell();
   const full = createBell();
@@ -38,6 +40,7 @@ export function createFlusher<Item, Target>(options: FlusherOptions<Item, Target
       chunk.map(([, item]) => item),
     );
     for (const [id, item] of chunk) if (queue.get(id) === item) queue.delete(id);
+    onSent();
   }
 
   async function flush(): Promise<void> {

@@ -50,8 +50,8 @@ export interface Lanes<Item extends LaneItem> {
   drain(): void;
   /** When the next key that waits is due. `undefined` if none waits. */
   nextDueAt(): number | undefined;
-  /** How many more items to ask for now. */
-  room(): number;
+  /** How many more items to ask for now. `besides`: so many others, which are here no more, take their place, too. */
+  room(besides?: number): number;
   /** Sets room aside for what was asked for and has not come. Returns how much was to be had, `wanted` at most. */
   reserve(wanted: number): number;
   unreserve(count: number): void;
@@ -265,11 +265,11 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
       draining = true;
     },
     nextDueAt: () => turns.nextDueAt(),
-    room() {
+    room(besides = 0) {
       const ready = turns.ready().size;
       // Asked for in large portions, not one by one.
       if (ready > readAhead / 2) return 0;
-      return Math.max(0, Math.min(readAhead - ready, capacity - items.size - reserved));
+      return Math.max(0, Math.min(readAhead - ready, capacity - items.size - reserved - besides));
     },
     reserve(wanted) {
       const granted = Math.max(0, Math.min(wanted, capacity - items.size - reserved));

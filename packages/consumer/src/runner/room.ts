@@ -9,26 +9,37 @@ export const roomPatienceMs = 1_000;
  * what may be held, so that neither keeps the other waiting, however much there is of it and however long it is retried.
  */
 export function roomToRead(state: RunnerState, injected: boolean): number {
-  const room = state.lanes.room();
+  const unsent = unsentOf(state);
+  const room = state.lanes.room(unsent.length);
   if (room === 0) return 0;
-  const held = heldOf(state, injected);
+  const held = heldOf(state, unsent, injected);
   const share = injected ? state.injectedShare : state.settings.capacity;
   return Math.max(0, Math.min(room, share - held.length, fitting(held, shareOfBytes(state, injected))));
 }
 
 /** How many more to claim: what is pending is taken in hand before anything newer, and has all the room that is left. */
 export function roomToClaim(state: RunnerState, injected: boolean): number {
-  const room = state.lanes.room();
+  const unsent = unsentOf(state);
+  const room = state.lanes.room(unsent.length);
   if (room === 0) return 0;
-  return Math.max(0, Math.min(room, fitting(heldOf(state, injected), shareOfBytes(state, injected))));
+  return Math.max(0, Math.min(room, fitting(heldOf(state, unsent, injected), shareOfBytes(state, injected))));
 }
 
 function shareOfBytes({ settings }: RunnerState, injected: boolean): number {
   return injected ? settings.capacityBytes / 4 : settings.capacityBytes;
 }
 
-function heldOf({ lanes }: RunnerState, injected: boolean): readonly Held[] {
-  return lanes.held().filter(({ delivery }) => (delivery.injected === true) === injected);
+/**
+ * What has left the lanes and is still to be acknowledged or recorded. While Redis refuses that and still gives entries out, it
+ * would grow without bound.
+ */
+function unsentOf({ lanes, acknowledger, failures }: RunnerState): readonly Held[] {
+  const unsent = [...acknowledger.pending(), ...failures.pending().map(({ held }) => held)];
+  return unsent.filter(({ id }) => !lanes.holds(id));
+}
+
+function heldOf({ lanes }: RunnerState, unsent: readonly Held[], injected: boolean): readonly Held[] {
+  return [...lanes.held(), ...unsent].filter(({ delivery }) => (delivery.injected === true) === injected);
 }
 
 /** How many fit beside those that are held, if they are alike: one at least, unless these are too much already. */

@@ -147,12 +147,14 @@ export function createRunnerState(parts: RunnerStateParts): RunnerState {
       reader,
       outage: createOutage('acknowledging entries', logger),
       settings,
+      onSent: () => moved.ring(),
     }),
     failures: createFailureRecorder({
       feedOf,
       consumer,
       reader,
       outage: createOutage('recording failures', logger),
+      onSent: () => moved.ring(),
     }),
     observer: createMetricsObserver(group.group, {
       held: () => {

@@ -12,8 +12,8 @@ export interface RunnerSettings {
   /** How long a read waits for the first entry. A runner that stops waits for it. */
   readonly blockMs: number;
   /**
-   * Entries held altogether: in handlers, waiting, being retried. Injected ones may come on top of them, up to a quarter of
-   * what is read ahead.
+   * Entries held altogether: in handlers, waiting, being retried, settled and not acknowledged yet. Injected ones may come
+   * on top of them, up to a quarter of what is read ahead.
    */
   readonly capacity: number;
   /**

@@ -89,3 +89,22 @@ it('while the failures of a group are something else nothing is handled twice or
 
   expect(consumer.calls).toHaveLength(20);
 });
+
+it('while nothing can be acknowledged no more is taken in hand than may be held, and it goes on when it can', async () => {
+  const consumer = bench.consumer({ transaction: 'batch' });
+  const failures = derivedKeys.failures(bench.stream, consumer.group);
+  const runner = bench.start(consumer, { capacity: 100, readCount: 50 });
+  await eventually(() => runner.isLive());
+  await bench.redis.client().set(failures, 'no hash');
+  for (let round = 0; round < 4; round += 1) await bench.publish(...aggregates(250));
+  await eventually(async () => (await bench.effects(consumer.group)).length >= 100);
+  const since = performance.now();
+  await eventually(() => performance.now() - since > 1_000);
+  // All that may be held, and what a read brings that was under way.
+  const [pending] = (await bench.redis.client().xpending(bench.stream, consumer.group)) as [number];
+  expect(pending).toBeLessThanOrEqual(150);
+
+  await bench.redis.client().del(failures);
+  await bench.nothingPending(consumer.group);
+  expect(consumer.calls).toHaveLength(1_000);
+});
