@@ -213,6 +213,41 @@ describe('a circuit', () => {
     expect(effects.filter(({ attempt }) => attempt > 1).length).toBeLessThan(8);
   });
 
+  it('closes where the last stream of an ordered group is lost to another runner: nothing else could close it', async () => {
+    const smtp = createDependency();
+    const consumer = bench.consumer(
+      {
+        ordering: 'aggregate',
+        retry: { maxAttempts: 5, backoff: quickly },
+        circuitBreaker: { aggregates: 3 },
+      },
+      () => smtp.call(),
+    );
+    const events = await bench.publish(...aggregates(4));
+    const runner = bench.start(consumer);
+    const reported = async () => {
+      const [own] = await bench.runners(consumer.group);
+      return { circuit: own?.circuit, error: own?.circuit_error };
+    };
+    await eventually(async () => (await reported()).error === 'Error: connection refused');
+    const passOn = (holder: string, until: string) =>
+      bench.database.pool.query(
+        'update inbox_leases set token = token + 1, holder = $2, expires_at = $3 where consumer_group = $1',
+        [consumer.group, holder, until],
+      );
+
+    await passOn('another', 'infinity');
+    await eventually(async () => (await reported()).circuit === 'closed');
+    expect(await reported()).toEqual({ circuit: 'closed', error: null });
+    expect(runner.runner.status().streams.map(({ state }) => state)).toEqual(['standby']);
+    expect(runner.logs.filter(({ msg }) => msg === 'handlers succeed again')).toEqual([]);
+
+    smtp.repair();
+    await passOn('nobody', '-infinity');
+    await bench.nothingPending(consumer.group);
+    expect(await bench.effects(consumer.group)).toHaveLength(events.length);
+  });
+
   it('can be turned off: every event uses up its attempts', async () => {
     const consumer = bench.consumer(
       { retry: { maxAttempts: 2, backoff: quickly }, circuitBreaker: false },

@@ -30,6 +30,25 @@ function setUp(options: Partial<CircuitOptions> = {}) {
 }
 
 describe('a circuit', () => {
+  it('begins anew when it stands down, whatever becomes of the attempts that began before', () => {
+    const { circuit, changes, fail, pass } = setUp();
+    const before = circuit.era();
+    fail('a', 'b', 'c');
+    pass(1_000);
+    const tried = circuit.era();
+    expect(circuit.limit()).toBe(1);
+
+    expect(circuit.standDown()).toBe(true);
+
+    expect([circuit.state(), circuit.limit(), circuit.error]).toEqual(['closed', 8, undefined]);
+    for (const era of [before, tried])
+      expect(['x', 'y', 'z'].map((aggregate) => circuit.failed(era, aggregate, refused))).not.toContain(true);
+    expect(circuit.standDown()).toBe(false);
+    expect(changes).toEqual(['open', 'half-open']);
+    expect(fail('a', 'b', 'c')).toEqual([true, true, false]);
+    expect(circuit.pauseMs()).toBeLessThanOrEqual(1_000);
+  });
+
   it('opens when as many different aggregates as its threshold fail in a row; the last failure does not count', () => {
     const { circuit, changes, fail } = setUp();
 

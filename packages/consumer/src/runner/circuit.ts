@@ -11,6 +11,8 @@
  *                          events that fail for reasons of their own must not stand in the way of those behind them
  *     half-open -> closed  as many may start as ever
  *
+ *     any -> closed        nothing is to be handled here any more, so nothing could close it: it stands down
+ *
  * While it is not closed, failed attempts do not count. An attempt says nothing of a time in which it did not begin: one
  * that began before the circuit opened neither opens it again nor closes it, and does not count if it fails.
  */
@@ -29,6 +31,8 @@ export interface Circuit {
   succeeded(era: number): void;
   /** An attempt on this aggregate failed. Returns whether it counts. */
   failed(era: number, aggregate: string, error: unknown): boolean;
+  /** Begins anew, closed, without telling of it. Returns whether it was not closed. */
+  standDown(): boolean;
 }
 
 /** How a circuit behaves. */
@@ -120,6 +124,17 @@ export function createCircuit(options: CircuitOptions): Circuit {
       if (failing.size < threshold) return !isHalfOpen;
       open(error);
       return false;
+    },
+    standDown() {
+      const wasClosed = state === 'closed';
+      era += 1;
+      allowed = concurrency;
+      openings = 0;
+      lastError = undefined;
+      failing.clear();
+      if (!wasClosed) since = Date.now();
+      state = 'closed';
+      return !wasClosed;
     },
   };
   return circuit;

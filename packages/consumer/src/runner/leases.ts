@@ -108,4 +108,12 @@ export function loseLease(state: RunnerState, slot: StreamSlot): void {
   const waiting = state.lanes.drop(({ delivery }) => delivery.stream === slot.stream, 'all');
   // Only those that are still this runner's, so it cannot disturb its successor, who claims them in any case.
   releaseSoon(state, waiting);
+  standDown(state);
+}
+
+/** Who handles no stream any more has nothing that could close its circuit, and would report it as open for ever. */
+function standDown({ slots, circuit, control, logger }: RunnerState): void {
+  if (slots.some(({ lease }) => lease !== undefined) || !circuit.standDown()) return;
+  logger.info({}, 'no stream of the group is handled here any more, so the circuit is closed');
+  control.changed();
 }
