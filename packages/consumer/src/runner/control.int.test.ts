@@ -319,6 +319,7 @@ describe('who is new in a group, and a runner that lacks one of its handlers', (
     beat(trx, {
       group,
       runner: 'newer',
+      topics: ['user'],
       events: [types.renamed, types.deleted],
       circuit: 'closed',
       circuitSince: 0,

@@ -5,6 +5,7 @@ import { createOutage } from './outage.ts';
 
 test('what is for one target arrives though another refuses, whose items stay', async () => {
   const arrived: string[] = [];
+  let told = 0;
   const flusher = createFlusher<string, string>({
     targetOf: (item) => item.charAt(0),
     send: async (target, items) => {
@@ -14,6 +15,9 @@ test('what is for one target arrives though another refuses, whose items stay', 
     outage: createOutage('sending', createLogger({ service: 'test', level: 'silent' })),
     lingerMs: 0,
     enough: 1,
+    onSent: () => {
+      told += 1;
+    },
   });
   for (const item of ['a1', 'b1', 'a2', 'b2']) flusher.add(item, item);
 
@@ -21,4 +25,5 @@ test('what is for one target arrives though another refuses, whose items stay', 
 
   expect(arrived).toEqual(['b1', 'b2']);
   expect(flusher.pending()).toEqual(['a1', 'a2']);
+  expect(told).toBe(1);
 });
