@@ -9,9 +9,10 @@ export const roomPatienceMs = 1_000;
  * what may be held, so that neither keeps the other waiting, however much there is of it and however long it is retried.
  */
 export function roomToRead(state: RunnerState, injected: boolean): number {
+  // Asked after each event: only where there may be room is it worth looking at what is held.
+  if (state.lanes.room() === 0) return 0;
   const unsent = unsentOf(state);
   const room = state.lanes.room(unsent.length);
-  if (room === 0) return 0;
   const held = heldOf(state, unsent, injected);
   const share = injected ? state.injectedShare : state.settings.capacity;
   return Math.max(0, Math.min(room, share - held.length, fitting(held, shareOfBytes(state, injected))));
@@ -19,9 +20,9 @@ export function roomToRead(state: RunnerState, injected: boolean): number {
 
 /** How many more to claim: what is pending is taken in hand before anything newer, and has all the room that is left. */
 export function roomToClaim(state: RunnerState, injected: boolean): number {
+  if (state.lanes.room() === 0) return 0;
   const unsent = unsentOf(state);
   const room = state.lanes.room(unsent.length);
-  if (room === 0) return 0;
   return Math.max(0, Math.min(room, fitting(heldOf(state, unsent, injected), shareOfBytes(state, injected))));
 }
 
