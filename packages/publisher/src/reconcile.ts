@@ -39,6 +39,7 @@ export async function reconcileStream(
   const state = streams.state(stream);
   if (state.newest === undefined) return;
   let standing = await lastSurvivor(pool, writer, state.newest, trimmed);
+  if (standing?.number === state.newest.number) return;
   if (standing === undefined && found.mark !== null && (await hasLeftLog(leader, stream, found.mark))) {
     observer.olderThanLog(stream, found.mark);
   }

@@ -15,7 +15,7 @@ local function stands(id, event_id)
   return found[1][2][1] == 'event_id' and found[1][2][2] == event_id
 end
 
--- A trim leaves the marked entry of every source: one that is gone all the same was taken out with its mark known.
+-- A mark that is there was there at every trim, too, and a trim goes no further than to the marked entry of a source.
 local function stood(id, event_id)
   local found = stands(id, event_id)
   if found == nil then return trimmed ~= '' and at_most(id, trimmed) end

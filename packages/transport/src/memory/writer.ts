@@ -5,11 +5,12 @@ import type { StreamWriter, WriterMark } from '../transport.ts';
 import { openSession } from './session.ts';
 import { addEntry, entryOf, type MemoryState, rangeOf, streamOf, writersOf } from './state.ts';
 
-/** Whether the entry stands in the stream under its event ID, or was trimmed on purpose. */
+/** Whether the entry stands in the stream under its event ID. */
 function stands(state: MemoryState, stream: string, { entryId, eventId }: WriterMark): boolean {
   return entryOf(state, stream, entryId)?.fields.event_id === eventId;
 }
 
+/** Whether the marked entry does, or was trimmed on purpose. */
 function stood(state: MemoryState, stream: string, mark: WriterMark): boolean {
   if (entryOf(state, stream, mark.entryId) !== undefined) return stands(state, stream, mark);
   const { trimmedTo } = writersOf(state, stream);
