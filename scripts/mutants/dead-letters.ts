@@ -95,6 +95,19 @@ export const deadLetterMutations: readonly Mutation[] = [
     only: 'of redrives is injected again',
   },
   {
+    name: 'unrecordable-blocks-all',
+    harm: 'an entry that no inbox can record keeps what waits behind dead letters of others waiting for ever',
+    edits: [
+      {
+        file: 'packages/consumer/src/runner/blockers.ts',
+        find: 'if (keys.length === 1) return [true];',
+        replace: 'if (keys.length > 0) throw error;',
+      },
+    ],
+    tests: ['packages/consumer/src/runner/hold.int.test.ts'],
+    only: 'no inbox can record',
+  },
+  {
     name: 'held-for-ever',
     harm: 'what waited behind a dead letter is never let go',
     edits: [

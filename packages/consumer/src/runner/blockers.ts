@@ -1,5 +1,5 @@
 import type { BusDatabase } from '@event-bus/database';
-import { areSettled, type InboxKey } from '@event-bus/inbox';
+import { areSettled, type InboxKey, UnrecordableEventError } from '@event-bus/inbox';
 import type { Logger } from '@event-bus/telemetry';
 import type { Kysely } from 'kysely';
 import { inboxKeyOf } from '../inbox-key.ts';
@@ -66,12 +66,22 @@ export function createBlockers(parts: {
       .flatMap((lane) => lane.values())
       .toArray();
 
+  /** Of what no inbox can record nobody could ever know that it is dead: it must not keep the others waiting. */
+  async function areSettledOrNever(keys: readonly InboxKey[]): Promise<readonly boolean[]> {
+    try {
+      return await areSettled(inbox, keys);
+    } catch (error) {
+      if (!(error instanceof UnrecordableEventError)) throw error;
+      if (keys.length === 1) return [true];
+      const middle = Math.ceil(keys.length / 2);
+      const halves = [keys.slice(0, middle), keys.slice(middle)].map(areSettledOrNever);
+      return (await Promise.all(halves)).flat();
+    }
+  }
+
   async function look(page: readonly Blocker[]): Promise<void> {
     const askedAt = performance.now();
-    const settled = await areSettled(
-      inbox,
-      page.map(({ key }) => key),
-    );
+    const settled = await areSettledOrNever(page.map(({ key }) => key));
     for (const [index, blocker] of page.entries()) {
       if (settled[index] === true) remove(blocker);
       else blocker.openAt = askedAt;

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { eventually } from '@event-bus/testkit';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { deadLetter } from '../outcome.ts';
@@ -298,6 +299,30 @@ describe('a group that holds', () => {
     await eventually(async () => (await givenUp()).size === 1 && (await handled()).length === 2);
     expect(new Set(await handled())).toEqual(new Set(idsOf(events)));
     await eventually(async () => (await bench.pendingOf(group)).length === 1);
+  });
+
+  it.each([
+    ['time', { occurred_at: '2026-01-02T03:04:05+20:00' }],
+    ['replay', { replay_id: 'r\0' }],
+  ])('is not held up, in any aggregate, by an entry whose %s no inbox can record', async (_, odd) => {
+    const { consumer, group, poison, givenUp } = createPoisoned();
+    const [first, blocker, follower] = await bench.publish('a', 'b', 'b');
+    const [entry] = await bench.observer.range(bench.stream, '-', '+', 1);
+    const foreign = { ...entry?.fields, ...odd, event_id: randomUUID(), aggregate_id: 'c' };
+    await bench.redis.client().xadd(bench.stream, '*', ...Object.entries(foreign).flat());
+    poison.add(blocker?.eventId ?? '');
+    bench.start(consumer);
+    await eventually(async () => {
+      const known = await givenUp();
+      return known.has(foreign.event_id) && known.has(blocker?.eventId ?? '');
+    });
+
+    const ref = { stream: bench.stream, group };
+    for (const given of await bench.mover.givenUp(ref))
+      if (given.fields?.event_id === blocker?.eventId) await bench.mover.settle(ref, given);
+
+    await eventually(async () => (await givenUp()).has(follower?.eventId ?? ''));
+    expect((await bench.effects(group)).map(({ event_id }) => event_id)).toEqual([first?.eventId]);
   });
 
   it('goes on when the dead letter is discarded', async () => {
