@@ -132,6 +132,19 @@ export const pruningMutations: readonly Mutation[] = [
     only: 'yet to settle',
   },
   {
+    name: 'inbox-prune-at-once',
+    harm: 'an inbox forgets before every runner may know what, if somebody else raised the floors, or died behind that',
+    edits: [
+      {
+        file: 'packages/consumer/src/pruning/prune-inbox.ts',
+        find: 'if (raisedAgoMs < waitMs)',
+        replace: 'if (raisedAgoMs < 0)',
+      },
+    ],
+    tests: ['packages/consumer/src/pruning/prune-inbox.int.test.ts'],
+    only: 'every runner may know',
+  },
+  {
     name: 'inbox-prune-past-floor',
     harm: 'what an outbox dropped lately counts for entries that were written before',
     edits: [

@@ -252,6 +252,7 @@ export interface InboxFloorsTable {
   stream: string;
   source: string;
   position: BigInt64;
+  raised_at: Generated<Date>;
 }
 
 /** How long each outbox keeps its log. */

@@ -43,22 +43,26 @@ export async function pruneDefaultInboxPartition(
 
 /**
  * Remembers, by source, up to which position groups have settled all that lives in streams they read: what comes again from
- * there is a duplicate, whether the inbox still has it or not. It never goes back. Tells whether any of it was new.
+ * there is a duplicate, whether the inbox still has it or not. It never goes back. Returns how long ago any of it was raised last, by
+ * whomever: in milliseconds by the clock of the database, or infinity.
  */
 export async function raiseInboxFloors(
   db: Kysely<BusDatabase>,
   reads: readonly { readonly group: string; readonly stream: string }[],
   positions: ReadonlyMap<string, number>,
-): Promise<boolean> {
-  const { numAffectedRows } = await sql`
+): Promise<number> {
+  await sql`
     insert into inbox_floors as known (consumer_group, stream, source, position)
     select r.consumer_group, r.stream, s.source, s.position
     from unnest(${reads.map(({ group }) => group)}::text[], ${reads.map(({ stream }) => stream)}::text[])
       r(consumer_group, stream)
     cross join unnest(${[...positions.keys()]}::text[], ${[...positions.values()]}::bigint[]) s(source, position)
-    on conflict (consumer_group, stream, source) do update set position = excluded.position
+    on conflict (consumer_group, stream, source) do update set position = excluded.position, raised_at = clock_timestamp()
     where known.position < excluded.position`.execute(db);
-  return (numAffectedRows ?? 0n) > 0n;
+  const { rows } = await sql<{ ago_ms: number | null }>`
+    select extract(epoch from clock_timestamp() - max(raised_at))::float8 * 1000 as ago_ms
+    from inbox_floors where consumer_group = any(${reads.map(({ group }) => group)}::text[])`.execute(db);
+  return rows[0]?.ago_ms ?? Number.POSITIVE_INFINITY;
 }
 
 /** Those positions of one group, by stream and source. */

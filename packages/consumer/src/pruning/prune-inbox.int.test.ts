@@ -1,7 +1,7 @@
 import { registerGroup, registerInboxWindows, registerOutboxWindow } from '@event-bus/database';
 import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
 import { registerInboxGroup } from '@event-bus/inbox';
-import { type RedisServer, startRedis } from '@event-bus/testkit';
+import { eventually, type RedisServer, startRedis } from '@event-bus/testkit';
 import { createRedisTransport } from '@event-bus/transport/redis';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { createForgotten } from '../runner/forgotten.ts';
@@ -62,13 +62,11 @@ async function call(...command: readonly [string, ...string[]]): Promise<unknown
   }
 }
 
-const prune = (keepMs = 30 * dayMs): Promise<InboxPruneReport> =>
-  pruneInbox(
-    { inbox: database.db, bus: database.db, streams: transport.observer() },
-    keepMs,
-    AbortSignal.timeout(60_000),
-    100,
-  );
+const prune = (
+  keepMs = 30 * dayMs,
+  { signal = AbortSignal.timeout(60_000), waitMs = 100 } = {},
+): Promise<InboxPruneReport> =>
+  pruneInbox({ inbox: database.db, bus: database.db, streams: transport.observer() }, keepMs, signal, waitMs);
 
 /** By when the outbox lacked what it was given by then, and up to which position. */
 const floor = (sinceDaysAgo: number, daysAgo: number, position: number) =>
@@ -92,9 +90,26 @@ test('a partition goes when its newest event was settled before anything that ma
 
   expect(report).toMatchObject({ dropped: ['old_day'], kept: [] });
   expect(await isThere()).toBe(false);
-  expect((await run('select * from inbox_floors')).rows).toEqual([
+  expect((await run('select consumer_group, stream, source, position from inbox_floors')).rows).toEqual([
     { consumer_group: 'mail', stream, source: 'shop', position: '1000' },
   ]);
+});
+
+test('it stays until every runner may know what is forgotten with it, though who raised that died meanwhile', async () => {
+  await settle(89);
+  await floor(50, 60, 1_000);
+  const patient = { waitMs: 600_000 };
+  const died = new AbortController();
+  const first = prune(30 * dayMs, { ...patient, signal: died.signal });
+  first.catch(() => 'awaited below');
+  await eventually(async () => (await run('select from inbox_floors')).rowCount === 1);
+  died.abort();
+  await expect(first).rejects.toThrow();
+
+  await expect(prune(30 * dayMs, { ...patient, signal: AbortSignal.timeout(500) })).rejects.toThrow();
+  expect(await isThere()).toBe(true);
+  await run(`update inbox_floors set raised_at = now() - interval '11 minutes'`);
+  expect((await prune(30 * dayMs, patient)).dropped).toEqual(['old_day']);
 });
 
 test('it stays while one of its events was settled lately, and while the outbox may still have it', async () => {

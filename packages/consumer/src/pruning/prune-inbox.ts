@@ -44,9 +44,9 @@ export async function pruneInbox(
   if (settledBefore === null) {
     kept.push(...old.map(({ name }) => ({ partition: name, kind: 'unknown', reason })));
   } else {
-    // First, and until every runner knows: nothing is forgotten of which nobody knows that it was settled.
-    const isNew = await raiseInboxFloors(inbox, reads, positions);
-    if (isNew) await pause(waitMs, signal);
+    // First, and until every runner knows, whoever raised them: nothing is forgotten of which nobody knows that it was settled.
+    const raisedAgoMs = await raiseInboxFloors(inbox, reads, positions);
+    if (raisedAgoMs < waitMs) await pause(waitMs - raisedAgoMs, signal);
     signal.throwIfAborted();
     for (const { name } of old) {
       const why =
