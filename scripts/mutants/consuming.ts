@@ -2,6 +2,7 @@ import type { Mutation } from './mutation.ts';
 
 const conformance = 'packages/transport/src/redis/redis.int.test.ts';
 const groupRunner = 'packages/consumer/src/runner/group-runner.int.test.ts';
+const orderedGroup = 'packages/consumer/src/runner/ordered-group.int.test.ts';
 const runner = 'services/consumer-runner/src/runner.int.test.ts';
 const eventDispatch = 'packages/consumer/src/event-dispatch.int.test.ts';
 const batchDispatch = 'packages/consumer/src/batch-dispatch.int.test.ts';
@@ -23,42 +24,6 @@ export const consumingMutations: readonly Mutation[] = [
       },
     ],
     tests: [groupRunner],
-  },
-  {
-    name: 'no-lease-at-commit',
-    harm: 'a transaction commits without proof that its runner still holds the stream',
-    edits: [
-      {
-        file: 'packages/consumer/src/transaction/commit.ts',
-        find: 'const checks = [...distinct.values()].map(',
-        replace: 'const checks = [...distinct.values()].slice(0, 0).map(',
-      },
-    ],
-    tests: ['packages/consumer/src/fence.int.test.ts'],
-  },
-  {
-    name: 'lease-check-without-lock',
-    harm: 'a lease passes on while a transaction that has proven it is about to commit',
-    edits: [
-      {
-        file: 'packages/database/migrations/0005-lease-check.sql',
-        find: '  perform pg_advisory_xact_lock_shared(inbox_lease_key(lease_group, lease_stream));\n',
-        replace: '',
-      },
-    ],
-    tests: ['packages/inbox/src/leases.int.test.ts'],
-  },
-  {
-    name: 'lease-prolonged-by-clock',
-    harm: 'the lease of a runner that died lasts as long as the clock of the database was set back',
-    edits: [
-      {
-        file: 'packages/database/migrations/0012-lease-clock.sql',
-        find: 'and expires_at > clock_timestamp() + ttl;',
-        replace: 'and false;',
-      },
-    ],
-    tests: ['packages/inbox/src/leases.int.test.ts'],
   },
   {
     name: 'late-events-passed-over',
@@ -231,7 +196,7 @@ export const consumingMutations: readonly Mutation[] = [
         replace: '    key: ordered || !ordered ? stream : lane,',
       },
     ],
-    tests: [groupRunner],
+    tests: [groupRunner, orderedGroup],
     only: 'retries a failed event|across retries',
   },
   {
@@ -244,7 +209,7 @@ export const consumingMutations: readonly Mutation[] = [
         replace: "    key: ordered && id === '' ? lane : id,",
       },
     ],
-    tests: [groupRunner],
+    tests: [orderedGroup],
     only: 'across retries',
   },
   {

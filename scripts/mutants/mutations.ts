@@ -4,6 +4,7 @@ import { archivingMutations } from './archiving.ts';
 import { clockMutations } from './clocks.ts';
 import { consumingMutations } from './consuming.ts';
 import { deadLetterMutations } from './dead-letters.ts';
+import { leasingMutations } from './leasing.ts';
 import { movingMutations } from './moving.ts';
 import type { Mutation } from './mutation.ts';
 import { observingMutations } from './observing.ts';
@@ -17,6 +18,7 @@ export const mutations: readonly Mutation[] = [
   ...appendingMutations,
   ...publishingMutations,
   ...consumingMutations,
+  ...leasingMutations,
   ...movingMutations,
   ...deadLetterMutations,
   ...archivingMutations,

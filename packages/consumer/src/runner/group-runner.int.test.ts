@@ -1,30 +1,10 @@
 import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
-import { createLogger } from '@event-bus/telemetry';
 import { eventually } from '@event-bus/testkit';
-import type { GroupStatus } from '@event-bus/transport';
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { RunnerGroup } from './group.ts';
-import { createGroupRunner, type GroupRunner } from './group-runner.ts';
-import { createLeaseStore } from './lease-store.ts';
-import type { RunnerSettings } from './settings.ts';
-import { createSolitude } from './solitude.ts';
-import { busKinds, createTestPublisher, startBus, type TestBus, uniqueTopic } from './testing/bus.ts';
-import {
-  createGate,
-  createScriptedDispatcher,
-  done,
-  failed,
-  type Script,
-} from './testing/scripted-dispatcher.ts';
-
-const quick: Partial<RunnerSettings> = {
-  blockMs: 20,
-  reclaimEveryMs: 50,
-  claimIdleMs: 60_000,
-  leaseTtlMs: 1_500,
-  // What is handed back must be, however slow the machine is.
-  stopPatienceMs: 30_000,
-};
+import { busKinds, startBus, type TestBus } from './testing/bus.ts';
+import { createGate, done, failed, type Script } from './testing/scripted-dispatcher.ts';
+import { createScriptedRunners } from './testing/scripted-runners.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -34,100 +14,16 @@ afterAll(() => database.close());
 
 describe.each(busKinds)('a group runner on %s', (kind) => {
   let bus: TestBus;
-  const started: { stop(): Promise<void> }[] = [];
+  let runners: ReturnType<typeof createScriptedRunners>;
+  const setUp = (overrides?: Partial<RunnerGroup>) => runners.setUp(overrides);
   beforeAll(async () => {
     bus = await startBus(kind);
   });
-  afterEach(async () => {
-    await Promise.all(started.splice(0).map((runner) => runner.stop()));
+  beforeEach(() => {
+    runners = createScriptedRunners(bus, database);
   });
+  afterEach(() => runners.stop());
   afterAll(() => bus.stop());
-
-  function setUp(overrides: Partial<RunnerGroup> = {}) {
-    const { topic, stream } = uniqueTopic();
-    const group: RunnerGroup = {
-      group: topic,
-      topics: [{ name: topic, partitions: 1 }],
-      ordering: 'none',
-      startFrom: 'beginning',
-      transaction: 'event',
-      concurrency: 4,
-      batchSize: 10,
-      events: [],
-      onDeadLetter: 'continue',
-      maxDeliveries: 5,
-      circuitThreshold: 0,
-      policy: {},
-      ...overrides,
-    };
-    const transport = bus.transport();
-    const observer = transport.observer();
-    started.push({ stop: () => transport.close() });
-    const look = async (): Promise<GroupStatus> => {
-      const found = (await observer.groups(stream)).find((one) => one.group === group.group);
-      if (found === undefined) throw new Error('the group does not exist');
-      return found;
-    };
-    return {
-      group,
-      stream,
-      observer,
-      publisher: createTestPublisher(transport, stream, topic),
-      look,
-      /** What a consumer of the group holds. */
-      pendingOf: async (consumer: string) => {
-        const pending = await observer.pending({ stream, group: group.group }, null, 1_000);
-        return pending.filter((entry) => entry.consumer === consumer);
-      },
-      /** Everything in the stream was handed out and acknowledged. */
-      nothingPending: () =>
-        eventually(
-          async () => {
-            const [{ pending, lastDeliveredId }, { lastId }] = await Promise.all([
-              look(),
-              observer.stream(stream),
-            ]);
-            return pending === 0 && lastDeliveredId === lastId;
-          },
-          { message: 'nothing to be pending' },
-        ),
-      start: (script?: Script, settings: Partial<RunnerSettings> = {}) => start(group, script, settings),
-    };
-  }
-
-  function start(group: RunnerGroup, script: Script | undefined, settings: Partial<RunnerSettings>) {
-    const scripted = createScriptedDispatcher(script);
-    const transport = bus.transport();
-    const runner: GroupRunner = createGroupRunner({
-      group,
-      dispatcher: scripted.dispatcher,
-      transport,
-      registry: database.db,
-      inbox: database.db,
-      solitude: createSolitude(),
-      ...(group.ordering === 'aggregate' ? { leases: createLeaseStore(database.db, group.group) } : {}),
-      logger: createLogger({ service: 'test', level: 'silent' }),
-      settings: { ...quick, ...settings },
-    });
-    const drain = new AbortController();
-    const abort = new AbortController();
-    const finished = runner.run({ drain: drain.signal, abort: abort.signal });
-    const stopped = () => finished.then(() => transport.close());
-    const handle = {
-      ...scripted,
-      runner,
-      drain: () => drain.abort(),
-      abort: () => abort.abort(),
-      finished,
-      stop: async () => {
-        drain.abort();
-        abort.abort();
-        await stopped();
-      },
-    };
-    started.push(handle);
-    return handle;
-  }
 
   it('retries a failed event after its backoff, while others are handled', async () => {
     const { publisher, nothingPending, start } = setUp();
@@ -349,112 +245,5 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
 
     expect(runner.settled()).toEqual(events.map(({ eventId }) => eventId));
     expect(runner.begun.every(({ attempt }) => attempt === 1)).toBe(true);
-  });
-
-  describe('of an ordered group', () => {
-    const ordered = { ordering: 'aggregate' } as const;
-
-    it('handles each aggregate in order across retries, and others meanwhile', async () => {
-      const { publisher, nothingPending, start } = setUp(ordered);
-      const events = await publisher.publish('a', 'b', 'a', 'b', 'a', 'b');
-      // The first of them longest, so that the others could overtake it.
-      const failures = new Map([
-        [events[0]?.eventId, 3],
-        [events[2]?.eventId, 1],
-      ]);
-      const runner = start(({ eventId, attempt }) =>
-        attempt <= (failures.get(eventId) ?? 0) ? failed(100) : done,
-      );
-
-      await nothingPending();
-
-      const settledOf = (id: string) =>
-        runner.ended
-          .filter((one) => one.aggregateId === id && one.kind === 'settled')
-          .map(({ eventId }) => eventId);
-      const publishedOf = (id: string) =>
-        events.filter((one) => one.aggregateId === id).map(({ eventId }) => eventId);
-      for (const id of ['a', 'b']) expect(settledOf(id)).toEqual(publishedOf(id));
-      expect(runner.settled().slice(0, 3)).toEqual(publishedOf('b'));
-    });
-
-    it('stands by while another handles the stream, and takes over in order when that one stops', async () => {
-      const { publisher, nothingPending, start } = setUp(ordered);
-      const gate = createGate();
-      const first = start((_, signal) => gate.pass(signal), { leaseTtlMs: 60_000 });
-      await eventually(() => first.runner.status().streams[0]?.state === 'live');
-      const second = start();
-      const events = await publisher.publish('a', 'a', 'a', 'b');
-      await eventually(() => first.begun.length === 2);
-      expect(second.begun).toEqual([]);
-
-      first.drain();
-      first.abort();
-      await first.finished;
-      await nothingPending();
-
-      const settledOfA = second.ended
-        .filter(({ aggregateId }) => aggregateId === 'a')
-        .map(({ eventId }) => eventId);
-      expect(settledOfA).toEqual(events.slice(0, 3).map(({ eventId }) => eventId));
-      expect(Number(second.begun[0]?.lease)).toBeGreaterThan(Number(first.begun[0]?.lease));
-    });
-
-    it('takes up what a lost holder left pending before anything newer, whatever its idle time', async () => {
-      const { group, publisher, stream, nothingPending, start, observer } = setUp(ordered);
-      const events = await publisher.publish('a', 'a', 'b');
-      const lost = bus.transport();
-      const reader = lost.reader();
-      await reader.ensureGroup({ stream, group: group.group }, '0');
-      await reader.read({ group: group.group, consumer: 'lost', from: [{ stream }], count: 2, blockMs: 10 });
-      await lost.close();
-
-      const runner = start();
-      await nothingPending();
-
-      expect(runner.settled().filter((id) => id !== events[2]?.eventId)).toEqual(
-        events.slice(0, 2).map(({ eventId }) => eventId),
-      );
-      expect((await observer.groups(stream))[0]?.lag ?? 0).toBe(0);
-    });
-
-    it('stops handling a stream when it is fenced, and takes it up anew', async () => {
-      const { publisher, nothingPending, start } = setUp(ordered);
-      let fenced = false;
-      const events = await publisher.publish('a', 'a');
-      const runner = start(() => {
-        if (fenced) return done;
-        fenced = true;
-        return { kind: 'interrupted', cause: 'fenced', error: new Error('the lease has passed on') };
-      });
-
-      await nothingPending();
-
-      expect(runner.settled()).toEqual(events.map(({ eventId }) => eventId));
-      expect(Number(runner.begun.at(-1)?.lease)).toBeGreaterThan(Number(runner.begun[0]?.lease));
-    });
-
-    it('handles several of one aggregate in one transaction, in order', async () => {
-      const { publisher, nothingPending, start } = setUp({
-        ...ordered,
-        transaction: 'batch',
-        concurrency: 2,
-      });
-      const events = await publisher.publish(...Array.from({ length: 40 }, (_, n) => `a${n % 3}`));
-      const runner = start(({ attempt, eventId }) =>
-        eventId === events[4]?.eventId && attempt === 1 ? failed(50) : done,
-      );
-
-      await nothingPending();
-
-      // The script settles what follows the failed one in its batch, as no dispatcher would.
-      const settled = runner.settled();
-      expect(new Set(settled)).toEqual(new Set(events.map(({ eventId }) => eventId)));
-      expect(settled).toHaveLength(40);
-      for (const id of ['a0', 'a2']) {
-        const inOrder = events.filter(({ aggregateId }) => aggregateId === id).map(({ eventId }) => eventId);
-        expect(settled.filter((eventId) => inOrder.includes(eventId))).toEqual(inOrder);
-      }
-    });
   });
 });

@@ -13,9 +13,18 @@ export interface Intake {
   takeNew(feed: Feed, deliveries: readonly Delivery[]): void;
   /**
    * Entries of a claim: what is recorded of their failures is looked up, and their backoff kept. Those of a stream that
-   * were left alone because they are given up keep their aggregates.
+   * were left alone because they are given up keep their aggregates. If anything has happened to the feed since the claim
+   * was sent, all goes back: another runner may have the right to it.
    */
-  takeClaimed(feed: Feed, deliveries: readonly Delivery[], givenUp: readonly StreamEntry[]): Promise<void>;
+  takeClaimed(feed: Feed, claimed: Claimed): Promise<void>;
+}
+
+/** What a claim brought. */
+export interface Claimed {
+  readonly deliveries: readonly Delivery[];
+  readonly givenUp: readonly StreamEntry[];
+  /** How the feed stood when the claim was sent: its `recovery`. */
+  readonly began: symbol;
 }
 
 /** Creates the intake. `pump` is called when something may start. */
@@ -29,7 +38,7 @@ export function createIntake(
   },
 ): Intake {
   const { startPositions, forgotten, duplicates, pump } = parts;
-  const { group, lanes, blockers, acknowledger, reader, slotOf } = state;
+  const { group, lanes, blockers, acknowledger, reader } = state;
 
   function take(
     feed: Feed,
@@ -55,13 +64,11 @@ export function createIntake(
 
   return {
     takeNew: (feed, deliveries) => take(feed, deliveries, new Map()),
-    async takeClaimed(feed, claimed, givenUp) {
-      const slot = slotOf(feed);
-      const { lease } = slot;
+    async takeClaimed(feed, { deliveries: claimed, givenUp, began }) {
       const deliveries = feed.injected === true ? claimed : await duplicates.sift(claimed);
       const records = await recallFailures(reader, feed, deliveries);
-      // The lease may have gone, and come again, while the records were fetched.
-      if (slot.lease !== lease) {
+      // The lease may have gone, and come again.
+      if (feed.recovery !== began) {
         handBack(
           feed,
           deliveries.map((delivery) => toHeld(delivery, group)),

@@ -111,6 +111,11 @@ export function loseLease(state: RunnerState, slot: StreamSlot): void {
   standDown(state);
 }
 
+/** What {@link tendLease} does by this process's own clock, for those who come before it. */
+export function loseExpiredLease(state: RunnerState, slot: StreamSlot): void {
+  if (performance.now() >= slot.leaseUntil) loseLease(state, slot);
+}
+
 /** Who handles no stream any more has nothing that could close its circuit, and would report it as open for ever. */
 function standDown({ slots, circuit, control, logger }: RunnerState): void {
   if (slots.some(({ lease }) => lease !== undefined) || !circuit.standDown()) return;

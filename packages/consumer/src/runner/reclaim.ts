@@ -1,6 +1,7 @@
 import { GroupMissingError } from '@event-bus/transport';
 import type { Feed } from './feed.ts';
 import type { Intake } from './intake.ts';
+import { loseExpiredLease } from './leases.ts';
 import { createOutage, type Outage } from './outage.ts';
 import { pause } from './pause.ts';
 import { roomToClaim, waitForRoom } from './room.ts';
@@ -85,6 +86,8 @@ async function claimAll(
   let cursor: string | null = null;
   for (;;) {
     const room = await waitForRoom(state, drain, () => roomToClaim(state, feed.injected === true));
+    // Else a process that was frozen takes from its successor what is in hand there, before it knows that it has one.
+    loseExpiredLease(state, state.slotOf(feed));
     if (drain.aborted || feed.recovery !== began) return;
     const reserved = lanes.reserve(Math.min(room, settings.readCount));
     if (reserved === 0) continue;
@@ -108,7 +111,7 @@ async function claimAll(
         );
       }
       if (page.deliveries.length > 0) observer.claimed(feed.stream, page.deliveries.length);
-      await intake.takeClaimed(feed, page.deliveries, page.givenUp);
+      await intake.takeClaimed(feed, { ...page, began });
     } finally {
       lanes.unreserve(reserved);
     }
