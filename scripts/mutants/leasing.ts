@@ -66,4 +66,17 @@ export const leasingMutations: readonly Mutation[] = [
     tests: [orderedGroup],
     only: 'losing the lease',
   },
+  {
+    name: 'late-reads-overtaken',
+    harm: 'an entry that went to a read which had been given up is overtaken by those behind it',
+    edits: [
+      {
+        file: 'packages/consumer/src/runner/feed.ts',
+        find: '      after = lastDelivered;\n',
+        replace: '      after = lastDelivered === undefined ? lastDelivered : undefined;\n',
+      },
+    ],
+    tests: [orderedGroup],
+    only: 'handed out late',
+  },
 ];

@@ -38,6 +38,18 @@ export class GroupMissingError extends TransportError {
   }
 }
 
+/** Entries that come before those that were read went elsewhere. What was read is this consumer's all the same. */
+export class EntriesPassedOverError extends TransportError {
+  override readonly name = 'EntriesPassedOverError';
+  readonly code = 'entries_passed_over';
+
+  constructor(place: string, following: string, read: string) {
+    super(
+      `${following} in ${place} was handed out elsewhere, so ${read} is not handled before it: both are claimed again, in their order`,
+    );
+  }
+}
+
 /** The transport was closed by its own process. */
 export class TransportClosedError extends TransportError {
   override readonly name = 'TransportClosedError';

@@ -20,6 +20,10 @@ export interface Feed extends GroupRef {
   /** Its key on the server. */
   readonly place: string;
   readonly state: 'standby' | 'missing' | 'recovering' | 'live';
+  /**
+   * While live, in ordered groups: the last entry that was handed out to the group. What follows it must not be passed over.
+   */
+  readonly after: string | undefined;
   /** Rings when the state changes. */
   readonly changed: Bell;
   /** Names the present recovery. */
@@ -34,8 +38,13 @@ export interface Feed extends GroupRef {
   groupCreated(): void;
   /** Something pending may not be held: claim it before anything newer is read. Ordered groups only need this. */
   mayHaveMissed(): void;
-  /** The claim of all that was pending ended; of no effect if something happened to the feed meanwhile. */
-  recovered(began: symbol): void;
+  /**
+   * The claim of all that was pending ended, and more than that was not handed out; of no effect if something happened to
+   * the feed meanwhile.
+   */
+  recovered(began: symbol, lastDelivered: string): void;
+  /** A read brought entries, of which this is the last. */
+  readTo(id: string): void;
 }
 
 /** Creates a feed. `onChange` is told of every change of state. */
@@ -47,10 +56,12 @@ export function createFeed(
   const place = placeKey(ref);
   let state: Feed['state'] = ordered ? 'standby' : 'missing';
   let recovery = Symbol(place);
+  let after: string | undefined;
 
   function become(next: Feed['state']): void {
     state = next;
     recovery = Symbol(place);
+    after = undefined;
     changed.ring();
     onChange();
   }
@@ -63,6 +74,9 @@ export function createFeed(
     },
     get recovery() {
       return recovery;
+    },
+    get after() {
+      return after;
     },
     changed,
     brought: ({ stream, injected }) => stream === ref.stream && injected === ref.injected,
@@ -77,8 +91,13 @@ export function createFeed(
     mayHaveMissed() {
       if (ordered && (state === 'live' || state === 'recovering')) become('recovering');
     },
-    recovered(began) {
-      if (state === 'recovering' && recovery === began) become('live');
+    recovered(began, lastDelivered) {
+      if (state !== 'recovering' || recovery !== began) return;
+      become('live');
+      after = lastDelivered;
+    },
+    readTo(id) {
+      if (after !== undefined) after = id;
     },
   };
 }

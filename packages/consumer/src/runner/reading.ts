@@ -62,6 +62,10 @@ export async function readNewEntries(
         blockMs: Math.min(...chosen.map((feed) => blockMsOf(state, feed))),
       });
       outage.recovered();
+      for (const feed of chosen) {
+        const last = read.findLast((delivery) => feed.brought(delivery));
+        if (last !== undefined && feed.recovery === began.get(feed)) feed.readTo(last.id);
+      }
       const deliveries = injected ? read : await duplicates.sift(read);
       lanes.unreserve(reserved);
       for (const feed of chosen) {

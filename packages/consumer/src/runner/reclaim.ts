@@ -59,13 +59,14 @@ async function recover(state: RunnerState, parts: Tending): Promise<void> {
   const waiting = state.lanes.drop(({ delivery }) => feed.brought(delivery), 'waiting');
   // Not counted as deliveries: they are claimed again at once.
   await releaseEntries(state, feed, waiting);
+  const lastDelivered = await state.reader.lastDelivered(feed);
   await claimAll(state, {
     ...parts,
     minIdleMs: 0,
     // What was injected has its letter already, and that holds the others.
     withGivenUp: state.group.onDeadLetter === 'hold' && feed.injected !== true,
   });
-  if (!parts.drain.aborted) feed.recovered(began);
+  if (!parts.drain.aborted) feed.recovered(began, lastDelivered);
 }
 
 interface Tending {

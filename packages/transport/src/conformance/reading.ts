@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { eventIds, fieldsOf, type OpenTransport, setUp } from './setup.ts';
+import { claiming, eventIds, fieldsOf, type OpenTransport, setUp } from './setup.ts';
 
 /** How new entries reach the consumers of a group. */
 export function testReading(open: OpenTransport): void {
@@ -79,6 +79,37 @@ export function testReading(open: OpenTransport): void {
 
       expect(eventIds(woken)).toEqual(['a']);
       expect(ends.map(({ status: end }) => end).toSorted()).toEqual(['fulfilled', 'rejected']);
+    });
+
+    it('refuses what stands behind an entry that went elsewhere, if it is told where to go on', async () => {
+      const { reader, ref, stream, publish, take } = await setUp(open);
+      const [a, b] = await publish('a', 'b', 'c', 'd');
+      const from = (after: string | undefined) => [{ stream, after }];
+      const request = { group: ref.group, consumer: 'one', count: 1, blockMs: 0 };
+
+      const first = await reader.read({ ...request, from: from('0-0') });
+      await take('late', 1);
+      const refused = reader.read({ ...request, from: from(a) });
+      await expect(refused).rejects.toThrow(/handed out elsewhere/);
+      const held = await reader.claim(ref, claiming('one'));
+      const last = await reader.read({ ...request, from: from(await reader.lastDelivered(ref)) });
+
+      expect(eventIds(first)).toEqual(['a']);
+      expect(eventIds(held.deliveries)).toEqual(['a', 'b', 'c']);
+      expect(eventIds(last)).toEqual(['d']);
+      await expect(refused).rejects.toThrow(`${b} in ${stream}`);
+    });
+
+    it('goes on behind an entry that stands no longer', async () => {
+      const { reader, backdoor, ref, stream, publish } = await setUp(open);
+      const [a, b = ''] = await publish('a', 'b', 'c');
+      await reader.read({ group: ref.group, consumer: 'one', from: [{ stream }], count: 1, blockMs: 0 });
+      await backdoor.deleteEntry(stream, b);
+
+      const from = [{ stream, after: a }];
+      const read = await reader.read({ group: ref.group, consumer: 'one', from, count: 1, blockMs: 0 });
+
+      expect(eventIds(read)).toEqual(['c']);
     });
 
     it('comes back with nothing when nothing comes', async () => {

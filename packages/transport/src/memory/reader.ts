@@ -1,8 +1,8 @@
 import type { StreamEntry } from '../entry.ts';
 import { compareEntryIds } from '../entry-id.ts';
-import { CommandRejectedError } from '../errors.ts';
+import { CommandRejectedError, EntriesPassedOverError } from '../errors.ts';
 import { HANDED_BACK, placeKey, placeOf } from '../keys.ts';
-import type { Delivery, GroupReader, GroupRef } from '../transport.ts';
+import type { Delivery, GroupReader, GroupRef, ReadPlace } from '../transport.ts';
 import { openSession } from './session.ts';
 import {
   entryOf,
@@ -13,6 +13,7 @@ import {
   type MemoryGroup,
   type MemoryState,
   type Pending,
+  rangeOf,
   removeEntry,
   streamOf,
 } from './state.ts';
@@ -31,6 +32,19 @@ function deliver(state: MemoryState, ref: GroupRef, consumer: string, count: num
     group.lastDeliveredId = id;
   }
   return entries.map((entry) => ({ ...entry, ...placeOf(ref), deliveries: 1 }));
+}
+
+/** @throws EntriesPassedOverError */
+function assertWithoutGap(
+  state: MemoryState,
+  { after, ...ref }: ReadPlace & GroupRef,
+  [first]: readonly Delivery[],
+): void {
+  if (after === undefined || first === undefined) return;
+  const key = placeKey(ref);
+  const [next] = rangeOf(state, key, `(${after}`, '+', 1);
+  if (next !== undefined && compareEntryIds(next.id, first.id) < 0)
+    throw new EntriesPassedOverError(key, next.id, first.id);
 }
 
 /** Pending entries in order, after an ID, that nobody has touched for a while. */
@@ -90,9 +104,18 @@ export function createMemoryReader(state: MemoryState): GroupReader {
     read({ group, consumer, from, count, blockMs }) {
       const look = () => {
         for (const place of from) groupOf(state, { ...place, group });
-        return from.flatMap((place) => deliver(state, { ...place, group }, consumer, count));
+        const read = from.map(
+          (place) => [place, deliver(state, { ...place, group }, consumer, count)] as const,
+        );
+        for (const [place, deliveries] of read) assertWithoutGap(state, { ...place, group }, deliveries);
+        return read.flatMap(([, deliveries]) => deliveries);
       };
       return session.wait(look, blockMs);
+    },
+
+    async lastDelivered(ref) {
+      session.assertOpen();
+      return groupOf(state, ref).lastDeliveredId;
     },
 
     async claim(ref, { consumer, minIdleMs, count, maxDeliveries, withGivenUp, cursor }) {

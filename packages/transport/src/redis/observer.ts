@@ -3,14 +3,13 @@ import { boundedIdleMs } from '../entry-id.ts';
 import { derivedKeys, failurePrefix, placeKey } from '../keys.ts';
 import type { GroupRef, GroupStatus, PendingEntry, StreamObserver } from '../transport.ts';
 import type { Connection } from './connection.ts';
-import { pairs, type RawEntry, toEntries } from './entries.ts';
+import { pairs, type RawEntry, type RawInfo, toEntries } from './entries.ts';
 import { parseFailure } from './failure-records.ts';
 import { marksOf, TRIMMED } from './marks.ts';
 import { isStreamMissing } from './replies.ts';
 import type { RunScript } from './scripts.ts';
 import { readInfo } from './server-info.ts';
 
-type Info = readonly (string | number | null)[];
 type Pending = [id: string, consumer: string, idleMs: number, deliveries: number];
 
 /** The read-only side. `follow` blocks `blocking`, so everything else goes through `commands`; it closes both. */
@@ -31,11 +30,11 @@ export function createRedisObserver(
     return failed;
   }
 
-  async function groupStatus(redis: Redis, ref: GroupRef, info: Info): Promise<GroupStatus> {
+  async function groupStatus(redis: Redis, ref: GroupRef, info: RawInfo): Promise<GroupStatus> {
     const { pending, lag, 'last-delivered-id': lastDeliveredId } = pairs(info);
     const key = placeKey(ref);
     const [consumers, [oldest], [seconds], failed] = await Promise.all([
-      redis.xinfo('CONSUMERS', key, ref.group) as Promise<Info[]>,
+      redis.xinfo('CONSUMERS', key, ref.group) as Promise<RawInfo[]>,
       redis.xpending(key, ref.group, '-', '+', 1) as Promise<Pending[]>,
       redis.time(),
       countFailed(redis, ref),
@@ -58,8 +57,8 @@ export function createRedisObserver(
   }
 
   /** The groups of a key, or none if there is no such key. */
-  async function groupInfos(redis: Redis, key: string): Promise<Map<string, Info>> {
-    const infos = (await redis.xinfo('GROUPS', key)) as Info[];
+  async function groupInfos(redis: Redis, key: string): Promise<Map<string, RawInfo>> {
+    const infos = (await redis.xinfo('GROUPS', key)) as RawInfo[];
     return new Map(infos.map((info) => [String(pairs(info).name), info]));
   }
 

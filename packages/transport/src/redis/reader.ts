@@ -1,9 +1,10 @@
-import { inEntryOrder } from '../entry-id.ts';
-import { CommandRejectedError, GroupMissingError } from '../errors.ts';
+import type { Redis } from 'ioredis';
+import { compareEntryIds, inEntryOrder } from '../entry-id.ts';
+import { CommandRejectedError, EntriesPassedOverError, GroupMissingError } from '../errors.ts';
 import { derivedKeys, failurePrefix, placeKey, placeOf } from '../keys.ts';
 import type { Delivery, FailureRecord, GroupReader } from '../transport.ts';
 import type { Connection } from './connection.ts';
-import { pairs, type RawEntry, toEntries } from './entries.ts';
+import { pairs, type RawEntry, type RawInfo, toEntries } from './entries.ts';
 import { parseFailure, stringifyFailure } from './failure-records.ts';
 import { runForGroups } from './group-scripts.ts';
 import { partsOf } from './parts.ts';
@@ -29,6 +30,19 @@ export function createRedisReader(commands: Connection, blocking: Connection, ru
   commands.onReconnect(() => {
     comparesUntil = performance.now() + longestHandlingMs;
   });
+
+  /** By stream, the first entry above the given one, if there is one. */
+  async function firstAfter(
+    redis: Redis,
+    asked: readonly { readonly key: string; readonly after: string }[],
+  ): Promise<Map<string, string>> {
+    if (asked.length === 0) return new Map();
+    const keys = asked.map(({ key }) => key);
+    const ids = asked.map(({ after }) => after);
+    const found = await run<string[]>(redis, 'first-after', keys, ids);
+    const following = keys.map((key, index) => [key, found[index] ?? ''] as const);
+    return new Map(following.filter(([, id]) => id !== ''));
+  }
 
   return {
     async ensureGroup(ref, startId) {
@@ -63,16 +77,36 @@ export function createRedisReader(commands: Connection, blocking: Connection, ru
         ...keys,
         ...keys.map(() => '>'),
       ];
-      const reply = await blocking.call((redis) => redis.call('XREADGROUP', args) as Promise<ReadReply>, {
+      const guarded = [...places].flatMap(([key, { after }]) =>
+        after === undefined ? [] : [{ key, after }],
+      );
+      // Sent together: it costs no round trip more.
+      const send = (redis: Redis) =>
+        Promise.all([redis.call('XREADGROUP', args) as Promise<ReadReply>, firstAfter(redis, guarded)]);
+      const [reply, following] = await blocking.call(send, {
         scope: { group, streams: keys },
         blockMs: Math.max(0, blockMs),
       });
       return (reply ?? []).flatMap(([key, entries]) => {
+        const next = following.get(key);
+        const [[read] = ['']] = entries;
+        if (next !== undefined && compareEntryIds(next, read) < 0)
+          throw new EntriesPassedOverError(key, next, read);
         const place = placeOf(places.get(key) ?? { stream: key });
         return entries.map(
           ([id, fields]): Delivery => ({ id, fields: pairs(fields), ...place, deliveries: 1 }),
         );
       });
+    },
+
+    async lastDelivered(ref) {
+      const key = placeKey(ref);
+      const infos = await commands.call((redis) => redis.xinfo('GROUPS', key) as Promise<RawInfo[]>, {
+        scope: { group: ref.group, streams: [key] },
+      });
+      const info = infos.map(pairs).find(({ name }) => name === ref.group);
+      if (info === undefined) throw new GroupMissingError(ref.group, [key]);
+      return String(info['last-delivered-id']);
     },
 
     async claim(ref, { consumer, minIdleMs, count, maxDeliveries, withGivenUp, cursor }) {

@@ -27,7 +27,7 @@ describe('the scripts', () => {
     (_, text) => {
       const head = text.slice(0, text.search(/^[^-]/m));
 
-      expect(head).toMatch(/KEYS\[1\]/);
+      expect(head).toMatch(/KEYS\[1(\.\.\.)?\]/);
       expect(head).toMatch(/ARGV\[1(\.\.\.)?\]/);
       expect(head).toMatch(/Replies/);
       expect(text).not.toMatch(/--\[\[/);

@@ -12,6 +12,7 @@ const NAMES = [
   'dead-letter',
   'drop-vanished',
   'end-replay',
+  'first-after',
   'forget',
   'given-up',
   'inject-replay',

@@ -13,6 +13,12 @@ export interface ClaimPage {
   readonly cursor: string | null;
 }
 
+/** Where to read. */
+export interface ReadPlace extends Pick<GroupRef, 'stream' | 'injected'> {
+  /** The ID of the last entry that was handed out to the group, if nothing that follows may be missing. */
+  readonly after?: string | undefined;
+}
+
 /** The consuming side, for any number of groups and streams. */
 export interface GroupReader {
   /** Creates the group (and an empty stream) unless it exists. `startId` is exclusive; '0' is the beginning, never '$'. */
@@ -21,6 +27,11 @@ export interface GroupReader {
    * New entries of several places for one consumer, at most `count` of each; waits up to `blockMs` for the
    * first. Never hangs longer than that plus a margin, also when the server is frozen.
    * At most one call at a time; one reader per consumer loop.
+   *
+   * A place with an `after` is read without a gap: a read of which the reply was lost may be carried out by the server
+   * much later, in between two others, and what it brought must not be overtaken.
+   * @throws EntriesPassedOverError something between `after` and what was read went elsewhere; all that was read comes back
+   * through {@link GroupReader.claim}.
    * @throws GroupMissingError the group or stream is gone on the server (it went back in time, or someone deleted it).
    * @throws UnknownOutcomeError the reply was lost: entries may have been handed to this consumer, which come back
    * through {@link GroupReader.claim}.
@@ -28,10 +39,15 @@ export interface GroupReader {
   read(request: {
     readonly group: string;
     readonly consumer: string;
-    readonly from: readonly Pick<GroupRef, 'stream' | 'injected'>[];
+    readonly from: readonly ReadPlace[];
     readonly count: number;
     readonly blockMs: number;
   }): Promise<Delivery[]>;
+  /**
+   * The ID of the last entry that was handed out to the group.
+   * @throws GroupMissingError
+   */
+  lastDelivered(ref: GroupRef): Promise<string>;
   /**
    * Takes over entries that nobody has touched for `minIdleMs`, one page of the pending list per call. Left alone are
    * those that wait to be dead-lettered: their failure record is `final`, or they have been handed out
