@@ -317,6 +317,19 @@ export const consumingMutations: readonly Mutation[] = [
     only: 'forgets everything',
   },
   {
+    name: 'spoilt-stream-stops-all',
+    harm: 'a stream that became something else keeps all others of its group from being read',
+    edits: [
+      {
+        file: 'packages/consumer/src/runner/reading.ts',
+        find: 'if (error instanceof GroupMissingError || error instanceof CommandRejectedError)',
+        replace: 'if (error instanceof GroupMissingError || CommandRejectedError === undefined)',
+      },
+    ],
+    tests: ['packages/consumer/src/runner/spoilt-redis.int.test.ts'],
+    only: 'became something else',
+  },
+  {
     name: 'consumer-left-behind',
     harm: 'a runner that stops keeps what it holds to itself',
     edits: [

@@ -13,7 +13,7 @@ import { type Bell, createBell } from './bell.ts';
  *     missing -> recovering   created; live at once if the group is not ordered
  *     recovering -> live      the whole pending list was claimed
  *     live -> recovering      a reply was lost, or entries were taken away: something older may be pending, unseen
- *     live -> missing         the server says that the group is gone
+ *     live -> missing         the server says that the group is gone, or that there is no such thing to read
  *     any -> standby          the lease was lost
  */
 export interface Feed extends GroupRef {

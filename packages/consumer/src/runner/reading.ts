@@ -1,4 +1,9 @@
-import { GroupMissingError, type GroupReader, ServerRefusedError } from '@event-bus/transport';
+import {
+  CommandRejectedError,
+  GroupMissingError,
+  type GroupReader,
+  ServerRefusedError,
+} from '@event-bus/transport';
 import type { Feed } from './feed.ts';
 import type { HistoryGate } from './history.ts';
 import type { Intake } from './intake.ts';
@@ -77,8 +82,10 @@ export async function readNewEntries(
       }
     } catch (error) {
       lanes.unreserve(reserved);
-      if (error instanceof GroupMissingError) for (const feed of chosen) feed.groupMissing();
-      // Entries may have been handed out in a reply that was lost.
+      // It is not said of which: that shows when the groups are to be created.
+      if (error instanceof GroupMissingError || error instanceof CommandRejectedError)
+        for (const feed of chosen) feed.groupMissing();
+      // Entries may have been handed out in a reply that was lost, or to others.
       else if (!(error instanceof ServerRefusedError)) for (const feed of chosen) feed.mayHaveMissed();
       await pause(outage.failed(error), drain);
     }

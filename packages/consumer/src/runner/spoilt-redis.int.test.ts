@@ -1,8 +1,10 @@
 import { eventually } from '@event-bus/testkit';
 import { derivedKeys } from '@event-bus/transport';
-import { afterEach, beforeEach, expect, inject, it } from 'vitest';
+import { afterEach, beforeEach, expect, inject, it, onTestFinished } from 'vitest';
 import { exponential } from '../retry-policy.ts';
+import { createTestPublisher, redisBus, uniqueTopic } from './testing/bus.ts';
 import { createGroupBench, type GroupBench } from './testing/group-bench.ts';
+import { createScriptedRunners } from './testing/scripted-runners.ts';
 
 let bench: GroupBench;
 beforeEach(async () => {
@@ -108,3 +110,29 @@ it('while nothing can be acknowledged no more is taken in hand than may be held,
   await bench.nothingPending(consumer.group);
   expect(consumer.calls).toHaveLength(1_000);
 });
+
+it.each(['none', 'aggregate'] as const)(
+  'a stream that became something else holds up no other one of its group (ordering: %s)',
+  async (ordering) => {
+    const client = bench.redis.client();
+    const spoilt = uniqueTopic();
+    const bus = redisBus(bench.redis);
+    const runners = createScriptedRunners(bus, bench.database);
+    onTestFinished(async () => void (await runners.stop()));
+    const { publisher, start } = runners.setUp({ ordering }, [{ name: spoilt.topic, partitions: 1 }]);
+    const runner = start();
+    await eventually(() => runner.runner.status().streams.every(({ state }) => state === 'live'));
+    await client.del(spoilt.stream);
+    await client.set(spoilt.stream, 'no stream');
+
+    const events = await publisher.publish(...aggregates(20));
+    await eventually(() => runner.settled().length === 20);
+    await client.del(spoilt.stream);
+    const others = createTestPublisher(bench.transport, spoilt.stream, spoilt.topic);
+    events.push(...(await others.publish(...aggregates(20))));
+    await eventually(() => runner.settled().length === 40);
+
+    expect(new Set(runner.settled())).toEqual(new Set(events.map(({ eventId }) => eventId)));
+    await others.close();
+  },
+);

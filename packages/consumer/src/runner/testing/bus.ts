@@ -32,7 +32,8 @@ function memoryBus(): TestBus {
   };
 }
 
-function redisBus(server: RedisServer): TestBus {
+/** A broker on a server that is there. */
+export function redisBus(server: RedisServer): TestBus {
   const client = server.client();
   return {
     transport: () => createRedisTransport({ url: server.url, commandTimeoutMs: 30_000 }),

@@ -24,11 +24,11 @@ export function createScriptedRunners(bus: TestBus, database: TestDatabase) {
   const started: { stop(): Promise<void> }[] = [];
 
   /** A group on a stream of its own. */
-  function setUp(overrides: Partial<RunnerGroup> = {}) {
+  function setUp(overrides: Partial<RunnerGroup> = {}, besides: RunnerGroup['topics'] = []) {
     const { topic, stream } = uniqueTopic();
     const group: RunnerGroup = {
       group: topic,
-      topics: [{ name: topic, partitions: 1 }],
+      topics: [{ name: topic, partitions: 1 }, ...besides],
       ordering: 'none',
       startFrom: 'beginning',
       transaction: 'event',
