@@ -124,7 +124,7 @@ export function measureService(
       samples.push([performance.now(), done]);
       return reached;
     };
-    await until(look, running, 5);
+    await until(look, running, 20);
     const seconds = (performance.now() - startedAt) / 1000;
     const events = service.events - Math.floor(doneBefore);
     const cpu = cpuFigures(before, readCpuTime(processes), events);

@@ -45,6 +45,22 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
     expect(runner.settled().at(-1)).toBe(poison?.eventId);
   });
 
+  it('begins the next event while COMMIT of the one before is on its way, so that both share a round trip', async () => {
+    const { publisher, nothingPending, start } = setUp({ concurrency: 1 });
+    await publisher.publish('a', 'b', 'c');
+    const begunMeanwhile: number[] = [];
+    const runner = start((_attempt, _signal, committing) => {
+      const before = runner.begun.length;
+      committing();
+      begunMeanwhile.push(runner.begun.length - before);
+      return done;
+    });
+
+    await nothingPending();
+
+    expect(begunMeanwhile).toContain(1);
+  });
+
   it('keeps to the backoff and counts on where another runner stopped', async () => {
     const { publisher, nothingPending, look, start } = setUp();
     await publisher.publish('a');

@@ -68,7 +68,9 @@ export function createHandling(
   async function run(taken: readonly Held[]): Promise<void> {
     const { open, givenUp, foreign, again: aside } = triage(state, taken);
     const again = new Map(aside);
-    const admitted = await admit(open, again);
+    // Without waiting where there is nothing to count: what begins while another commits shares its round trip.
+    const [suspect] = open.filter(({ alone, isCounted }) => alone && !isCounted);
+    const admitted = suspect === undefined || (await count(suspect, again)) ? open : [];
     const isAlone = admitted[0]?.alone === true;
     if (admitted.length > 0) await handle(taken, admitted, again);
     // The next one may be what kills this process, and its death must not be counted against this one.
@@ -83,22 +85,23 @@ export function createHandling(
     if (lanes.room() > 0 || lanes.counts().takings === 0) moved.ring();
   }
 
-  /** What is tried alone is counted before: if this process dies of it, that is known. */
-  async function admit(open: readonly Held[], again: Map<string, number>): Promise<readonly Held[]> {
-    const [held] = open;
-    if (held === undefined || !held.alone || held.isCounted) return open;
+  /**
+   * What is tried alone is counted before: if this process dies of it, that is known. Returns whether it is counted, and
+   * may be tried.
+   */
+  async function count(held: Held, again: Map<string, number>): Promise<boolean> {
     const feed = state.feedOf(held);
     try {
       const deliveries = await reader.countDelivery(feed, consumer, held.delivery.id);
       counting.recovered();
       held.isCounted = true;
-      if (deliveries !== null) return open;
-      // It is another's by now.
-      feed.mayHaveMissed();
+      // Else it is another's by now.
+      if (deliveries === null) feed.mayHaveMissed();
+      return deliveries !== null;
     } catch (error) {
       again.set(held.id, performance.now() + counting.failed(error));
+      return false;
     }
-    return [];
   }
 
   async function handle(

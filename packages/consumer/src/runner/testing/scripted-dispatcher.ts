@@ -9,8 +9,12 @@ export interface Attempt {
   readonly lease: bigint | undefined;
 }
 
-/** What becomes of an attempt. */
-export type Script = (attempt: Attempt, signal: AbortSignal) => Settlement | Promise<Settlement>;
+/** What becomes of an attempt. `committing` is what a dispatcher calls when it has sent COMMIT. */
+export type Script = (
+  attempt: Attempt,
+  signal: AbortSignal,
+  committing: () => void,
+) => Settlement | Promise<Settlement>;
 
 /** Handled. */
 export const done: Settlement = { kind: 'settled', how: 'done' };
@@ -33,7 +37,11 @@ export function createScriptedDispatcher(script: Script = () => done, lookUp: Lo
   let running = 0;
   let mostRunning = 0;
 
-  async function handle({ delivery, attempt, lease }: Work, signal: AbortSignal): Promise<Settlement> {
+  async function handle(
+    { delivery, attempt, lease }: Work,
+    signal: AbortSignal,
+    committing: () => void = () => 'of one of several',
+  ): Promise<Settlement> {
     const seen: Attempt = {
       eventId: delivery.fields.event_id ?? '',
       aggregateId: delivery.fields.aggregate_id ?? '',
@@ -44,7 +52,7 @@ export function createScriptedDispatcher(script: Script = () => done, lookUp: Lo
     begun.push(seen);
     running += 1;
     mostRunning = Math.max(mostRunning, running);
-    const settlement = await script(seen, signal);
+    const settlement = await script(seen, signal, committing);
     running -= 1;
     ended.push({ ...seen, kind: settlement.kind });
     return settlement;
