@@ -330,6 +330,30 @@ export const consumingMutations: readonly Mutation[] = [
     only: 'became something else',
   },
   {
+    name: 'reads-as-large-as-ever',
+    harm: 'a read that a slow link cannot carry in time is repeated as it was',
+    edits: [
+      {
+        file: 'packages/consumer/src/runner/reading.ts',
+        find: 'const most = Math.min(room, portion.entries());',
+        replace: 'const most = Math.min(room, 1 / portion.entries() + 200);',
+      },
+    ],
+    tests: ['packages/consumer/src/runner/slow-link.int.test.ts'],
+  },
+  {
+    name: 'claims-as-large-as-ever',
+    harm: 'a claim that a slow link cannot carry in time is repeated as it was',
+    edits: [
+      {
+        file: 'packages/transport/lua/claim.lua',
+        find: '  if bytes > enough_bytes then\n    cursor = id\n    break\n  end\n',
+        replace: '',
+      },
+    ],
+    tests: ['packages/consumer/src/runner/slow-link.int.test.ts'],
+  },
+  {
     name: 'consumer-left-behind',
     harm: 'a runner that stops keeps what it holds to itself',
     edits: [

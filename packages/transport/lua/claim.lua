@@ -8,7 +8,8 @@
 --
 -- Replies {cursor or '', {vanished ID...}, {{ID, deliveries, {field, value...}}...}, {{ID, {field, value...}}...}}:
 -- claimed, with this delivery among theirs, then left alone. A cursor means that there may be more behind this page,
--- also when nothing on it was claimed.
+-- also when nothing on it was claimed. It ends early rather than reply more than a few MiB, which a slow link would not carry
+-- in time.
 --
 -- One script, because between a look at the list and the claim another consumer could keep or acknowledge an
 -- entry, and because what was deleted from the stream is reported differently by each server version (6.2 hands
@@ -23,6 +24,7 @@
 local stream, failures = KEYS[1], KEYS[2]
 local group, prefix, consumer, min_idle, count, after = ARGV[1], ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5]), ARGV[6]
 local max_deliveries, with_given_up = tonumber(ARGV[7]), ARGV[8] == '1'
+local enough_bytes = 4 * 1024 * 1024
 
 -- A record that is not this entry's, or cannot be read, must not keep it from being claimed.
 local function failed_for_good(id, fields)
@@ -33,7 +35,14 @@ end
 
 local start = after == '' and '-' or '(' .. after
 local page = redis.call('XPENDING', stream, group, 'IDLE', min_idle, start, '+', count)
-local vanished, claimed, given_up = {}, {}, {}
+local vanished, claimed, given_up, bytes = {}, {}, {}, 0
+local cursor = #page == count and page[#page][1] or ''
+
+local function reply_with(replies, entry)
+  replies[#replies + 1] = entry
+  for _, text in ipairs(entry[#entry]) do bytes = bytes + #text end
+end
+
 for _, pending in ipairs(page) do
   local id, deliveries = pending[1], pending[4]
   local entry = redis.call('XRANGE', stream, id, id)[1]
@@ -42,11 +51,15 @@ for _, pending in ipairs(page) do
     redis.call('XACK', stream, group, id)
     vanished[#vanished + 1] = id
   elseif deliveries >= max_deliveries or failed_for_good(id, entry[2]) then
-    if with_given_up then given_up[#given_up + 1] = { id, entry[2] } end
+    if with_given_up then reply_with(given_up, { id, entry[2] }) end
   else
     local counted = deliveries < 2 and deliveries + 1 or deliveries
     redis.call('XCLAIM', stream, group, consumer, 0, id, 'RETRYCOUNT', counted, 'JUSTID')
-    claimed[#claimed + 1] = { id, deliveries + 1, entry[2] }
+    reply_with(claimed, { id, deliveries + 1, entry[2] })
+  end
+  if bytes > enough_bytes then
+    cursor = id
+    break
   end
 end
 
@@ -55,4 +68,4 @@ end
 if #redis.call('XPENDING', stream, group, '-', '+', 1, '@released') == 0 then
   redis.pcall('XGROUP', 'DELCONSUMER', stream, group, '@released')
 end
-return { #page == count and page[#page][1] or '', vanished, claimed, given_up }
+return { cursor, vanished, claimed, given_up }

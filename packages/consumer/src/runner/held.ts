@@ -49,7 +49,8 @@ export function toHeld(
   };
 }
 
-function lengthOf(fields: Delivery['fields']): number {
+/** The characters of all values. */
+export function lengthOf(fields: Delivery['fields']): number {
   let length = 0;
   for (const name in fields) length += fields[name]?.length ?? 0;
   return length;

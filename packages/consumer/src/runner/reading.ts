@@ -3,6 +3,7 @@ import {
   GroupMissingError,
   type GroupReader,
   ServerRefusedError,
+  UnknownOutcomeError,
 } from '@event-bus/transport';
 import type { Feed } from './feed.ts';
 import type { HistoryGate } from './history.ts';
@@ -10,6 +11,7 @@ import type { Intake } from './intake.ts';
 import type { KnownDuplicates } from './known-duplicates.ts';
 import { createOutage } from './outage.ts';
 import { pause } from './pause.ts';
+import { createPortion } from './portion.ts';
 import { roomPatienceMs, roomToRead, waitForRoom } from './room.ts';
 import type { RunnerState } from './runner-state.ts';
 
@@ -42,6 +44,7 @@ export async function readNewEntries(
   const { feeds, reader, injected } = source;
   const outage = createOutage(source.reading, logger);
   const ordered = group.ordering === 'aggregate';
+  const portion = createPortion();
   let turn = 0;
 
   while (!drain.aborted) {
@@ -52,11 +55,12 @@ export async function readNewEntries(
       await moved.wait(roomPatienceMs, drain);
       continue;
     }
-    // With less room than feeds they take turns.
+    // With less room than feeds they take turns, and wait for a share of the time each.
     turn += 1;
-    const chosen = rotate(live, turn).slice(0, room);
+    const most = Math.min(room, portion.entries());
+    const chosen = rotate(live, turn).slice(0, most);
     const began = new Map(chosen.map((feed) => [feed, feed.recovery]));
-    const reserved = lanes.reserve(Math.min(room, settings.readCount * chosen.length));
+    const reserved = lanes.reserve(Math.min(most, settings.readCount * chosen.length));
     const count = Math.max(1, Math.min(settings.readCount, Math.floor(reserved / chosen.length)));
     try {
       const read = await reader.read({
@@ -64,9 +68,10 @@ export async function readNewEntries(
         consumer,
         from: chosen,
         count,
-        blockMs: Math.min(...chosen.map((feed) => blockMsOf(state, feed))),
+        blockMs: Math.min(...chosen.map((feed) => blockMsOf(state, feed))) * (chosen.length / live.length),
       });
       outage.recovered();
+      portion.came(read);
       for (const feed of chosen) {
         const last = read.findLast((delivery) => feed.brought(delivery));
         if (last !== undefined && feed.recovery === began.get(feed)) feed.readTo(last.id);
@@ -82,6 +87,7 @@ export async function readNewEntries(
       }
     } catch (error) {
       lanes.unreserve(reserved);
+      if (error instanceof UnknownOutcomeError) portion.lost(count * chosen.length);
       // It is not said of which: that shows when the groups are to be created.
       if (error instanceof GroupMissingError || error instanceof CommandRejectedError)
         for (const feed of chosen) feed.groupMissing();

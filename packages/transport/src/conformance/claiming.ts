@@ -85,6 +85,19 @@ export function testClaiming(open: OpenTransport): void {
       expect(eventIds(deliveries)).toEqual(names);
     });
 
+    it('takes over what is large whole, in however many pages', async () => {
+      const bench = await setUp(open, place);
+      const names = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+      const payload = 'x'.repeat(1_000_000);
+      for (const event_id of names) await bench.backdoor.addEntry(bench.key, { event_id, payload });
+      await bench.take('dead');
+
+      const { deliveries } = await claimAll(bench, claiming('alive'));
+
+      expect(eventIds(deliveries)).toEqual(names);
+      expect(deliveries.every(({ fields }) => fields.payload === payload)).toBe(true);
+    });
+
     it('leaves entries alone that failed for good', async () => {
       const bench = await setUp(open, place);
       const [a = '', b = ''] = await bench.publish('a', 'b');

@@ -49,7 +49,8 @@ export interface GroupReader {
    */
   lastDelivered(ref: GroupRef): Promise<string>;
   /**
-   * Takes over entries that nobody has touched for `minIdleMs`, one page of the pending list per call. Left alone are
+   * Takes over entries that nobody has touched for `minIdleMs`, one page of the pending list per call, which is shorter than
+   * `count` where entries are large. Left alone are
    * those that wait to be dead-lettered: their failure record is `final`, or they have been handed out
    * `maxDeliveries` times.
    *
