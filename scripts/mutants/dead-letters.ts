@@ -108,6 +108,19 @@ export const deadLetterMutations: readonly Mutation[] = [
     only: 'no inbox can record',
   },
   {
+    name: 'replays-hold',
+    harm: 'what failed in a replay keeps live events of its aggregate from being handled',
+    edits: [
+      {
+        file: 'packages/inbox/src/dead-letters/blockers.ts',
+        find: "d.replay_id = '' and ",
+        replace: '',
+      },
+    ],
+    tests: ['packages/consumer/src/runner/hold.int.test.ts'],
+    only: 'failed in a replay',
+  },
+  {
     name: 'held-for-ever',
     harm: 'what waited behind a dead letter is never let go',
     edits: [

@@ -89,6 +89,28 @@ describe.each(['event', 'batch'] as const)('a group that holds (transaction %s)'
       expect(called).not.toContain(eventId);
   });
 
+  it('holds nothing behind what failed in a replay: it had been handled before', async () => {
+    const { consumer, group, poison, handled, sweepAll } = createPoisoned({ transaction });
+    bench.start(consumer);
+    const [first] = await bench.publish('a', 'a');
+    await bench.nothingPending(group);
+    poison.add(first?.eventId ?? '');
+    const [entry] = await bench.observer.range(bench.stream, '-', '+', 1);
+    await bench.mover.replay(group, 'replay-1', [entry?.fields ?? {}]);
+    await eventually(async () => (await bench.mover.sweep(group)).length === 1);
+
+    const [late] = await bench.publish('a');
+    await eventually(async () => (await handled()).includes(late?.eventId ?? ''));
+    poison.add((await bench.publish('a'))[0]?.eventId ?? '');
+    await sweepAll();
+
+    const letters = await bench.letters(group);
+    expect(letters.map(({ kind, behind, replay_id }) => ({ kind, behind, replay_id }))).toEqual([
+      { kind: 'attempts', behind: null, replay_id: 'replay-1' },
+      { kind: 'attempts', behind: null, replay_id: '' },
+    ]);
+  });
+
   it('keeps what follows waiting until it is known that the event is dead, however long that takes', async () => {
     const { consumer, group, poison, givenUp, handled, sweepAll } = createPoisoned({ transaction });
     const [blocker, ...rest] = await bench.publish('a', 'a', 'a', 'b');

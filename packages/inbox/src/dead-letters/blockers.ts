@@ -5,7 +5,8 @@ import { explained } from '../refusal.ts';
 
 /**
  * Which of these events of a group that holds must wait behind a dead letter of their aggregate: one answer per
- * position, in order, the event ID of the first such letter or `null`.
+ * position, in order, the event ID of the first such letter or `null`. What failed in a replay holds nothing: it had been
+ * handled before.
  * @throws UnrecordableEventError PostgreSQL cannot hold one of the values.
  */
 export async function findBlockers(
@@ -17,7 +18,7 @@ export async function findBlockers(
     select (
       select d.event_id::text from dead_letters d
       where d.consumer_group = ${group} and d.aggregate_type = g.aggregate_type and d.aggregate_id = g.aggregate_id
-        and d.state in ('dead', 'redriving') and d.position < g.position
+        and d.replay_id = '' and d.state in ('dead', 'redriving') and d.position < g.position
       order by d.position limit 1
     ) as blocker
     from unnest(

@@ -119,6 +119,7 @@ const blocker = sql`(
   select earlier.event_id from dead_letters earlier join inbox_groups g on g.consumer_group = earlier.consumer_group
   where g.on_dead_letter = 'hold' and earlier.consumer_group = found.consumer_group
     and earlier.aggregate_type = found.aggregate_type and earlier.aggregate_id = found.aggregate_id
+    and earlier.replay_id = '' and found.replay_id = ''
     and earlier.state in ('dead', 'redriving') and earlier.position < found.position
   order by earlier.position limit 1)`;
 

@@ -19,7 +19,7 @@ export async function releaseHeld(db: Kysely<BusDatabase>): Promise<ReleasedLett
     ), blocked as (
       select consumer_group, aggregate_type, aggregate_id, min(position) as position
       from dead_letters
-      where state in ('dead', 'redriving') and kind <> 'held'
+      where state in ('dead', 'redriving') and kind <> 'held' and replay_id = ''
         and (consumer_group, aggregate_type, aggregate_id) in (
           select consumer_group, aggregate_type, aggregate_id from held)
       group by consumer_group, aggregate_type, aggregate_id
