@@ -53,7 +53,10 @@ test('what archive and streams lack, have twice, or have otherwise than it was c
       ...s3.env,
     },
   });
-  await eventually(async () => (await client.xlen(stream)) === 2);
+  await eventually(async () => {
+    expect(await client.xlen(stream), archiver.output()).toBe(2);
+    return true;
+  });
   await archiver.stop();
   const compare = () => compareHistory({ url: database.url, redis: client, s3, bucket });
   expect(await compare()).toEqual({ missing: 0, changed: 0, twice: 0, 'never committed': 0 });
