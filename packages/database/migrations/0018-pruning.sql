@@ -254,7 +254,6 @@ create table inbox_floors (
   stream text not null,
   source text not null,
   position bigint not null,
-  raised_at timestamptz not null default clock_timestamp(),
   primary key (consumer_group, stream, source)
 );
 
