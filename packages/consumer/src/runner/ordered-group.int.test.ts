@@ -1,6 +1,6 @@
 import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
 import { eventually } from '@event-bus/testkit';
-import type { EventTransport, GroupReader } from '@event-bus/transport';
+import { type EventTransport, type GroupReader, UnknownOutcomeError } from '@event-bus/transport';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { RunnerGroup } from './group.ts';
 import { busKinds, startBus, type TestBus } from './testing/bus.ts';
@@ -161,6 +161,30 @@ describe.each(busKinds)('a runner of an ordered group on %s', (kind) => {
     await pool.query(expire);
     await nothingPending();
     expect(new Set(runner.settled())).toEqual(new Set(events.map(({ eventId }) => eventId)));
+  });
+
+  it('goes on from the beginning when its stream is deleted while it claims what is pending', async () => {
+    const { group, publisher, stream, nothingPending, start } = setUp(ordered);
+    const events = await publisher.publish('a', 'b');
+    await leavePending(stream, group.group, 2);
+    let wasDeleted = false;
+    const runner = start(
+      () => done,
+      { readCount: 1 },
+      claiming(async () => {
+        if (wasDeleted) return;
+        wasDeleted = true;
+        await bus.deleteStream(stream);
+        // All is claimed anew, from a stream that is not there.
+        throw new UnknownOutcomeError('the reply was lost');
+      }),
+    );
+
+    await eventually(() => runner.runner.status().streams[0]?.state === 'live');
+    await publisher.publishAgainAfterStreamLoss(events);
+    await nothingPending();
+
+    expect(runner.settled().toSorted()).toEqual(events.map(({ eventId }) => eventId).toSorted());
   });
 
   it('claims no more once its lease is over, though it was frozen and could not notice', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { GroupMissingError } from '../errors.ts';
 import { claiming, eventIds, fieldsOf, type OpenTransport, setUp } from './setup.ts';
 
 /** How new entries reach the consumers of a group. */
@@ -98,6 +99,16 @@ export function testReading(open: OpenTransport): void {
       expect(eventIds(held.deliveries)).toEqual(['a', 'b', 'c']);
       expect(eventIds(last)).toEqual(['d']);
       await expect(refused).rejects.toThrow(`${b} in ${stream}`);
+    });
+
+    it('says that a group is missing of which the last entry is asked for, with its stream or without', async () => {
+      const { reader, backdoor, ref, stream, publish } = await setUp(open);
+      await publish('a');
+      const strange = { ...ref, group: 'strangers' };
+
+      await expect(reader.lastDelivered(strange)).rejects.toThrow(GroupMissingError);
+      await backdoor.deleteStream(stream);
+      await expect(reader.lastDelivered(ref)).rejects.toThrow(GroupMissingError);
     });
 
     it('goes on behind an entry that stands no longer', async () => {

@@ -8,7 +8,7 @@ import { pairs, type RawEntry, type RawInfo, toEntries } from './entries.ts';
 import { parseFailure, stringifyFailure } from './failure-records.ts';
 import { runForGroups } from './group-scripts.ts';
 import { partsOf } from './parts.ts';
-import { isGroupThere } from './replies.ts';
+import { isGroupThere, isStreamMissing } from './replies.ts';
 import type { RunScript } from './scripts.ts';
 
 type ClaimReply = [
@@ -101,12 +101,14 @@ export function createRedisReader(commands: Connection, blocking: Connection, ru
 
     async lastDelivered(ref) {
       const key = placeKey(ref);
-      const infos = await commands.call((redis) => redis.xinfo('GROUPS', key) as Promise<RawInfo[]>, {
-        scope: { group: ref.group, streams: [key] },
-      });
-      const info = infos.map(pairs).find(({ name }) => name === ref.group);
-      if (info === undefined) throw new GroupMissingError(ref.group, [key]);
-      return String(info['last-delivered-id']);
+      try {
+        const infos = await commands.call((redis) => redis.xinfo('GROUPS', key) as Promise<RawInfo[]>);
+        const info = infos.map(pairs).find(({ name }) => name === ref.group);
+        if (info !== undefined) return String(info['last-delivered-id']);
+      } catch (error) {
+        if (!isStreamMissing(error)) throw error;
+      }
+      throw new GroupMissingError(ref.group, [key]);
     },
 
     async claim(ref, { consumer, minIdleMs, count, maxDeliveries, withGivenUp, cursor }) {
