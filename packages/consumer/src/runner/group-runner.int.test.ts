@@ -1,29 +1,11 @@
-import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
 import { eventually } from '@event-bus/testkit';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import type { RunnerGroup } from './group.ts';
-import { busKinds, startBus, type TestBus } from './testing/bus.ts';
+import { describe, expect, it } from 'vitest';
+import { busKinds } from './testing/bus.ts';
 import { createGate, done, failed, type Script } from './testing/scripted-dispatcher.ts';
-import { createScriptedRunners } from './testing/scripted-runners.ts';
-
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await createTestDatabase(inject('postgresUrl'));
-});
-afterAll(() => database.close());
+import { useScriptedRunners } from './testing/scripted-runners.ts';
 
 describe.each(busKinds)('a group runner on %s', (kind) => {
-  let bus: TestBus;
-  let runners: ReturnType<typeof createScriptedRunners>;
-  const setUp = (overrides?: Partial<RunnerGroup>) => runners.setUp(overrides);
-  beforeAll(async () => {
-    bus = await startBus(kind);
-  });
-  beforeEach(() => {
-    runners = createScriptedRunners(bus, database);
-  });
-  afterEach(() => runners.stop());
-  afterAll(() => bus.stop());
+  const { bus, setUp } = useScriptedRunners(kind);
 
   it('retries a failed event after its backoff, while others are handled', async () => {
     const { publisher, nothingPending, start } = setUp();
@@ -194,7 +176,7 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
     const fresh = await publisher.publish('a', 'b');
     await eventually(() => runner.settled().length === 2);
 
-    await bus.deleteStream(stream);
+    await bus().deleteStream(stream);
     await publisher.publishAgainAfterStreamLoss([...old, ...fresh]);
     await eventually(() => runner.settled().length === 4);
 
@@ -214,7 +196,7 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
     await eventually(() => first.settled().length === 2);
     await first.stop();
 
-    await bus.deleteStream(stream);
+    await bus().deleteStream(stream);
     if (later === undefined) throw new Error('nothing was drawn');
     await publisher.publishAgainAfterStreamLoss([...old, ...late]);
     await publisher.write([later]);
@@ -233,9 +215,9 @@ describe.each(busKinds)('a group runner on %s', (kind) => {
       const runner = start();
       await eventually(() => runner.settled().length === 2);
 
-      if (fault.includes('group')) await bus.deleteGroup({ stream, group: group.group });
-      else if (fault.includes('stream')) await bus.deleteStream(stream);
-      else await bus.flushAll();
+      if (fault.includes('group')) await bus().deleteGroup({ stream, group: group.group });
+      else if (fault.includes('stream')) await bus().deleteStream(stream);
+      else await bus().flushAll();
       if (fault.includes('stream')) await publisher.publishAgainAfterStreamLoss(before);
       else if (fault.includes('flushed')) await publisher.publishAgain(before);
       const after = await publisher.publish('c');

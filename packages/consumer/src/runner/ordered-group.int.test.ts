@@ -1,30 +1,12 @@
-import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
 import { eventually } from '@event-bus/testkit';
 import { type EventTransport, type GroupReader, UnknownOutcomeError } from '@event-bus/transport';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
-import type { RunnerGroup } from './group.ts';
-import { busKinds, startBus, type TestBus } from './testing/bus.ts';
+import { describe, expect, it } from 'vitest';
+import { busKinds } from './testing/bus.ts';
 import { createGate, done, failed } from './testing/scripted-dispatcher.ts';
-import { createScriptedRunners } from './testing/scripted-runners.ts';
-
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await createTestDatabase(inject('postgresUrl'));
-});
-afterAll(() => database.close());
+import { useScriptedRunners } from './testing/scripted-runners.ts';
 
 describe.each(busKinds)('a runner of an ordered group on %s', (kind) => {
-  let bus: TestBus;
-  let runners: ReturnType<typeof createScriptedRunners>;
-  const setUp = (overrides?: Partial<RunnerGroup>) => runners.setUp(overrides);
-  beforeAll(async () => {
-    bus = await startBus(kind);
-  });
-  beforeEach(() => {
-    runners = createScriptedRunners(bus, database);
-  });
-  afterEach(() => runners.stop());
-  afterAll(() => bus.stop());
+  const { bus, database, setUp } = useScriptedRunners(kind);
   const ordered = { ordering: 'aggregate' } as const;
 
   it('handles each aggregate in order across retries, and others meanwhile', async () => {
@@ -105,7 +87,7 @@ describe.each(busKinds)('a runner of an ordered group on %s', (kind) => {
 
   /** A transport on which something happens before the reply to a claim is known. */
   function claiming(beforeReply: () => Promise<void>): EventTransport {
-    const transport = bus.transport();
+    const transport = bus().transport();
     const reader = (): GroupReader => {
       const inner = transport.reader();
       return {
@@ -122,7 +104,7 @@ describe.each(busKinds)('a runner of an ordered group on %s', (kind) => {
 
   /** Entries that another process had in hand when it died. */
   async function leavePending(stream: string, group: string, count: number): Promise<void> {
-    const lost = bus.transport();
+    const lost = bus().transport();
     const reader = lost.reader();
     await reader.ensureGroup({ stream, group }, '0');
     await reader.read({ group, consumer: 'lost', from: [{ stream }], count, blockMs: 10 });
@@ -144,7 +126,7 @@ describe.each(busKinds)('a runner of an ordered group on %s', (kind) => {
       }),
     );
     await asked.promise;
-    const { pool } = database;
+    const { pool } = database();
     const expire = `update inbox_leases set expires_at = '-infinity' where consumer_group = '${group.group}'`;
     await pool.query(
       `${expire}; select inbox_acquire_lease('${group.group}', '${stream}', 'other', '1 hour')`,
@@ -174,7 +156,7 @@ describe.each(busKinds)('a runner of an ordered group on %s', (kind) => {
       claiming(async () => {
         if (wasDeleted) return;
         wasDeleted = true;
-        await bus.deleteStream(stream);
+        await bus().deleteStream(stream);
         // All is claimed anew, from a stream that is not there.
         throw new UnknownOutcomeError('the reply was lost');
       }),

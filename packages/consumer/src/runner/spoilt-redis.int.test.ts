@@ -1,16 +1,21 @@
 import { eventually } from '@event-bus/testkit';
 import { derivedKeys } from '@event-bus/transport';
-import { afterEach, beforeEach, expect, inject, it, onTestFinished } from 'vitest';
+import { afterEach, beforeEach, expect, inject, it } from 'vitest';
 import { exponential } from '../retry-policy.ts';
 import { createTestPublisher, redisBus, uniqueTopic } from './testing/bus.ts';
 import { createGroupBench, type GroupBench } from './testing/group-bench.ts';
 import { createScriptedRunners } from './testing/scripted-runners.ts';
 
 let bench: GroupBench;
+let runners: ReturnType<typeof createScriptedRunners>;
 beforeEach(async () => {
   bench = await createGroupBench(inject('postgresUrl'));
+  runners = createScriptedRunners(redisBus(bench.redis), bench.database);
 });
-afterEach(() => bench.close());
+afterEach(async () => {
+  await runners.stop();
+  await bench.close();
+});
 
 const aggregates = (count: number) => Array.from({ length: count }, (_, n) => `user-${n}`);
 
@@ -116,23 +121,22 @@ it.each(['none', 'aggregate'] as const)(
   async (ordering) => {
     const client = bench.redis.client();
     const spoilt = uniqueTopic();
-    const bus = redisBus(bench.redis);
-    const runners = createScriptedRunners(bus, bench.database);
-    onTestFinished(async () => void (await runners.stop()));
     const { publisher, start } = runners.setUp({ ordering }, [{ name: spoilt.topic, partitions: 1 }]);
     const runner = start();
+    // What is not acknowledged yet when a stream is taken up anew comes again, and no inbox is here to know it.
+    const settled = () => new Set(runner.settled());
     await eventually(() => runner.runner.status().streams.every(({ state }) => state === 'live'));
     await client.del(spoilt.stream);
     await client.set(spoilt.stream, 'no stream');
 
     const events = await publisher.publish(...aggregates(20));
-    await eventually(() => runner.settled().length === 20);
+    await eventually(() => settled().size === 20);
     await client.del(spoilt.stream);
     const others = createTestPublisher(bench.transport, spoilt.stream, spoilt.topic);
     events.push(...(await others.publish(...aggregates(20))));
-    await eventually(() => runner.settled().length === 40);
+    await eventually(() => settled().size === 40);
 
-    expect(new Set(runner.settled())).toEqual(new Set(events.map(({ eventId }) => eventId)));
+    expect(settled()).toEqual(new Set(events.map(({ eventId }) => eventId)));
     await others.close();
   },
 );

@@ -1,13 +1,14 @@
-import type { TestDatabase } from '@event-bus/database/testing';
+import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
 import { createLogger } from '@event-bus/telemetry';
 import { eventually } from '@event-bus/testkit';
 import type { EventTransport, GroupStatus } from '@event-bus/transport';
+import { afterAll, afterEach, beforeAll, beforeEach, inject } from 'vitest';
 import type { RunnerGroup } from '../group.ts';
 import { createGroupRunner, type GroupRunner } from '../group-runner.ts';
 import { createLeaseStore } from '../lease-store.ts';
 import type { RunnerSettings } from '../settings.ts';
 import { createSolitude } from '../solitude.ts';
-import { createTestPublisher, type TestBus, uniqueTopic } from './bus.ts';
+import { type busKinds, createTestPublisher, startBus, type TestBus, uniqueTopic } from './bus.ts';
 import { createScriptedDispatcher, type Script } from './scripted-dispatcher.ts';
 
 const quick: Partial<RunnerSettings> = {
@@ -121,5 +122,29 @@ export function createScriptedRunners(bus: TestBus, database: TestDatabase) {
   return {
     setUp,
     stop: () => Promise.all(started.splice(0).map((runner) => runner.stop())),
+  };
+}
+
+/** The same for all tests of a `describe`, on a broker and a database of their own; each leaves no runner behind. */
+export function useScriptedRunners(kind: (typeof busKinds)[number]) {
+  let bus: TestBus;
+  let database: TestDatabase;
+  let runners: ReturnType<typeof createScriptedRunners>;
+  beforeAll(async () => {
+    database = await createTestDatabase(inject('postgresUrl'));
+    bus = await startBus(kind);
+  });
+  beforeEach(() => {
+    runners = createScriptedRunners(bus, database);
+  });
+  afterEach(() => runners.stop());
+  afterAll(async () => {
+    await bus.stop();
+    await database.close();
+  });
+  return {
+    bus: () => bus,
+    database: () => database,
+    setUp: (overrides?: Partial<RunnerGroup>) => runners.setUp(overrides),
   };
 }
