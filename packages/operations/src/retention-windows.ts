@@ -1,4 +1,4 @@
-import { findReach } from '@event-bus/consumer/runner';
+import { findReach } from '@event-bus/consumer/pruning';
 import {
   type BusDatabase,
   listPartitions,

@@ -1,4 +1,4 @@
-import { createInboxPruneObserver, pruneInbox, type ReachParts } from '@event-bus/consumer/runner';
+import { createInboxPruneObserver, pruneInbox, type ReachParts } from '@event-bus/consumer/pruning';
 import { ensureInboxPartitions } from '@event-bus/inbox';
 import { type Component, pollLoop } from '@event-bus/service';
 import type { Logger } from '@event-bus/telemetry';

@@ -1,7 +1,4 @@
 export { createDispatcher, type DispatcherOptions } from '../dispatcher.ts';
-export { createInboxPruneObserver } from '../pruning/observer.ts';
-export { type InboxPruneReport, type KeptInboxPartition, pruneInbox } from '../pruning/prune-inbox.ts';
-export { findReach, type Reach, type ReachParts } from '../pruning/reach.ts';
 export type { RunnerGroup } from './group.ts';
 export {
   createGroupRunner,
