@@ -35,6 +35,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          // What they test keeps no state of its own; a process for each would take more time than they do.
+          isolate: false,
           testTimeout: 60_000,
           include: [...unit, ...readers],
           exclude: [...excluded, '**/*.int.test.ts'],
