@@ -37,6 +37,7 @@ export default defineConfig({
           name: 'unit',
           // What they test keeps no state of its own; a process for each would take more time than they do.
           isolate: false,
+          sequence: { groupOrder: 0 },
           testTimeout: 60_000,
           include: [...unit, ...readers],
           exclude: [...excluded, '**/*.int.test.ts'],
@@ -53,6 +54,7 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 120_000,
           maxWorkers: 3,
+          sequence: { groupOrder: 1 },
         },
       },
     ],
