@@ -17,6 +17,8 @@ const ours = {
   event: 'consumer-runner, defaults',
   batch: "consumer-runner, transaction: 'batch'",
   largeBatch: "consumer-runner, transaction: 'batch', batchSize: 500",
+  ordered: "consumer-runner, ordering: 'aggregate'",
+  orderedBatch: "consumer-runner, ordering: 'aggregate', transaction: 'batch'",
 };
 const limits = {
   event: 'limit: a transaction per event, no bus',
@@ -35,11 +37,16 @@ export const consume: Question = {
     { name: 'one by one', run: runOneByOne },
     { name: ours.event, run: (stage) => runOurs(stage, { transaction: 'event' }) },
     { name: limits.event, run: (stage) => runWithoutBus(stage, 'event') },
+    { name: ours.ordered, run: (stage) => runOurs(stage, { transaction: 'event', ordering: 'aggregate' }) },
     ...peers.map((peer) => ({ ...peer, run: (stage: Stage) => runTheirs(stage, peer) })),
     { name: ours.batch, run: (stage) => runOurs(stage, { transaction: 'batch' }) },
     {
       name: limits.kyselyBatch,
       run: (stage) => runWithoutBus(stage, 'batch', { BATCH_SIZE: '100', HANDLER: 'kysely' }),
+    },
+    {
+      name: ours.orderedBatch,
+      run: (stage) => runOurs(stage, { transaction: 'batch', ordering: 'aggregate' }),
     },
     { name: ours.largeBatch, run: (stage) => runOurs(stage, { transaction: 'batch', batchSize: 500 }) },
     {

@@ -12,9 +12,10 @@ const { defineConsumer, on } = consumersFor<Effects>();
 // Looked up once: the environment of a process is slow to read.
 const isIdle = parameter('BENCH_HANDLER') === 'none';
 
-/** The consumer that is measured, all defaults but for how it transacts: one insert per event, or nothing at all. */
+/** The consumer that is measured, all defaults but for how it transacts and orders: one insert per event, or nothing at all. */
 export default defineConsumer({
   group: 'bench',
+  ordering: parameter('BENCH_ORDERING') === 'aggregate' ? 'aggregate' : 'none',
   ...(parameter('BENCH_TRANSACTION') === 'batch' && {
     transaction: 'batch',
     batchSize: count('BENCH_BATCH_SIZE'),

@@ -103,6 +103,8 @@ export interface InboxPositionsTable {
   aggregate_type: string;
   aggregate_id: string;
   position: BigInt64;
+  /** The one that `position` replaced. */
+  previous: BigInt64 | null;
 }
 
 /** Which runner may handle a stream of an ordered group. */

@@ -45,7 +45,7 @@ export async function recordPositions(
   });
 }
 
-/** Stores the higher position of each row, and returns those that stood before. */
+/** Stores the higher position of each row, and returns those that stood there before. */
 async function exchange(
   trx: Transaction<BusDatabase>,
   group: string,
@@ -55,32 +55,25 @@ async function exchange(
     source: string;
     aggregate_type: string;
     aggregate_id: string;
-    position: string;
+    previous: string | null;
   }>`
-    with given as materialized (
-      select * from unnest(
-        ${rows.map((row) => row.source)}::text[],
-        ${rows.map((row) => row.aggregateType)}::text[],
-        ${rows.map((row) => row.aggregateId)}::text[],
-        ${rows.map((row) => String(row.position))}::bigint[]
-      ) as g(source, aggregate_type, aggregate_id, position)
-    ), stored as (
-      insert into inbox_positions as p (consumer_group, source, aggregate_type, aggregate_id, position)
-      select ${group}, source, aggregate_type, aggregate_id, position from given
-      on conflict (consumer_group, aggregate_type, aggregate_id, source) do update
-        set position = excluded.position
-        where p.position < excluded.position
+    insert into inbox_positions as p (consumer_group, source, aggregate_type, aggregate_id, position)
+    select ${group}, * from unnest(
+      ${rows.map((row) => row.source)}::text[],
+      ${rows.map((row) => row.aggregateType)}::text[],
+      ${rows.map((row) => row.aggregateId)}::text[],
+      ${rows.map((row) => String(row.position))}::bigint[]
     )
-    -- Sees the rows as they were before this statement.
-    select p.source, p.aggregate_type, p.aggregate_id, p.position
-    from given g join inbox_positions p on p.consumer_group = ${group}
-      and p.aggregate_type = g.aggregate_type and p.aggregate_id = g.aggregate_id and p.source = g.source
+    on conflict (consumer_group, aggregate_type, aggregate_id, source) do update
+      set previous = p.position, position = greatest(p.position, excluded.position)
+    returning source, aggregate_type, aggregate_id, previous
   `.execute(trx);
   return new Map(
-    result.rows.map((row) => [
-      keyOf({ source: row.source, aggregateType: row.aggregate_type, aggregateId: row.aggregate_id }),
-      BigInt(row.position),
-    ]),
+    result.rows.flatMap(({ source, aggregate_type, aggregate_id, previous }) =>
+      previous === null
+        ? []
+        : [[keyOf({ source, aggregateType: aggregate_type, aggregateId: aggregate_id }), BigInt(previous)]],
+    ),
   );
 }
 
