@@ -1,5 +1,5 @@
 import type { BusDatabase } from '@event-bus/database';
-import { type Kysely, sql, type Transaction } from 'kysely';
+import { CompiledQuery, type Kysely, sql, type Transaction } from 'kysely';
 
 /** What a lease is for: one stream of one group. */
 export interface LeaseKey {
@@ -65,5 +65,6 @@ export async function releaseLease(db: Kysely<BusDatabase>, lease: GrantedLease)
  * the server if it idles for some seconds.
  */
 export async function assertLease(trx: Transaction<BusDatabase>, lease: GrantedLease): Promise<void> {
-  await sql`select inbox_assert_lease(${lease.group}, ${lease.stream}, ${lease.token}::bigint)`.execute(trx);
+  const { group, stream, token } = lease;
+  await trx.executeQuery(CompiledQuery.raw('select inbox_assert_lease($1, $2, $3)', [group, stream, token]));
 }
