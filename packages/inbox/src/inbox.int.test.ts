@@ -321,6 +321,27 @@ test('positions only go up, and one below the highest is told, also within one c
   ]);
 });
 
+test('a position is stored without a look at those of other aggregates, however few there were at first', async () => {
+  const at = (aggregateId: string, position: bigint) => ({
+    source: 's',
+    aggregateType: 'user',
+    aggregateId,
+    position,
+  });
+  const everybody = (position: bigint) => Array.from({ length: 100 }, (_, n) => at(`user-${n}`, position));
+  await handling((trx) => recordPositions(trx, 'g', [at('user-0', 1n)]));
+  await sql`analyze inbox_positions`.execute(database.db);
+
+  const { rows } = await handling(async (trx) => {
+    for (const positions of [everybody(2n), everybody(3n), [at('user-1', 4n)]])
+      await recordPositions(trx, 'g', positions);
+    return sql`
+      select seq_tup_read::int from pg_stat_xact_user_tables where relname = 'inbox_positions'`.execute(trx);
+  });
+
+  expect(rows).toEqual([{ seq_tup_read: 0 }]);
+});
+
 test('why an event was skipped is recorded, whatever the text holds', async () => {
   const skipped = row();
   await handling(async (trx) => {

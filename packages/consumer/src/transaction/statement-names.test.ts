@@ -13,11 +13,19 @@ test('a plain insert has a name of its own, the same every time', () => {
 test.each([
   'select * from a',
   'update a set x = $1',
-  'insert into a (x) values ($1) returning x',
+  'insert into a (x) values ($1) returning *',
+  'insert into a (x) values ($1)\nRETURNING\n"a".*',
   'INSERT INTO a SELECT x FROM b',
   `insert into a (x) values ('${'x'.repeat(5_000)}')`,
 ])('%.40s is sent whole', (text) => {
   expect(statementName(text)).toBeUndefined();
+});
+
+test.each([
+  'insert into d (x) values ($1) returning x',
+  'insert into d (x) values ($1) on conflict (x) do update set y = d.y * 2 returning x, y',
+])('%.60s has a name', (text) => {
+  expect(statementName(text)).toBeDefined();
 });
 
 test('what failed once is sent whole from then on', () => {

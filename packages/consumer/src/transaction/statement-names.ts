@@ -3,9 +3,10 @@ const names = new Map<string, string>();
 const maxNames = 100;
 const maxLength = 4_000;
 
-// Plain inserts of values have one plan, and no result whose shape could change under it.
+// Inserts of values have one plan, however large their tables grow. Not if they return all columns: with a new one, the
+// result has another shape than was planned.
 const insert = /^\s*insert\s/i;
-const otherThanValues = /\b(select|returning)\b/i;
+const otherThanValues = /\bselect\b|\breturning\b.*\*/is;
 
 /**
  * A name under which PostgreSQL is to remember a statement of a handler, so that it is parsed and planned once per
