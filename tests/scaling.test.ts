@@ -12,6 +12,8 @@ const measured = {
   append: cost,
   handleByEvent: cost,
   handleByBatch: cost,
+  handleInOrder: cost,
+  handleInOrderByBatch: cost,
   machine: 'a machine',
   days: ['2026-01-01'],
 };

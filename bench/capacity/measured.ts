@@ -20,6 +20,9 @@ export interface Measured {
   /** A transaction per event, of an inbox row and one insert. */
   readonly handleByEvent: CpuPerEvent;
   readonly handleByBatch: CpuPerEvent;
+  /** The same of ordered groups. */
+  readonly handleInOrder: CpuPerEvent;
+  readonly handleInOrderByBatch: CpuPerEvent;
   readonly machine: string;
   /** The days of the runs, `2026-11-24`. */
   readonly days: readonly string[];
@@ -45,6 +48,8 @@ export function readMeasured(): Measured {
     append: cpu('append', 'outbox_events, publisher awake'),
     handleByEvent: cpu('consume', 'consumer-runner, defaults'),
     handleByBatch: cpu('consume', "consumer-runner, transaction: 'batch'"),
+    handleInOrder: cpu('consume', "consumer-runner, ordering: 'aggregate'"),
+    handleInOrderByBatch: cpu('consume', "consumer-runner, ordering: 'aggregate', transaction: 'batch'"),
     machine: `${machine.cores} x ${machine.cpu}`,
     days: [...days].toSorted(),
   };

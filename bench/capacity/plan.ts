@@ -167,12 +167,15 @@ function planArchive({ perDay }: Load) {
 }
 
 /** The most events per second that one process or server carries at what it may be busy, by what limits it. */
-export function limitsOf({ publish, handleByEvent, handleByBatch }: Measured) {
+export function limitsOf(measured: Measured) {
+  const { publish, handleByEvent, handleByBatch, handleInOrder, handleInOrderByBatch } = measured;
   const most = (microseconds: number) => (busy * 1e6) / microseconds;
   return {
     'a publisher, hence an outbox': most(publish.program),
-    'a runner, or a stream of an ordered group, with a transaction per event': most(handleByEvent.program),
-    "the same with `transaction: 'batch'`": most(handleByBatch.program),
+    'a runner with a transaction per event': most(handleByEvent.program),
+    'a stream of an ordered group with a transaction per event': most(handleInOrder.program),
+    "a runner with `transaction: 'batch'`": most(handleByBatch.program),
+    "a stream of an ordered group with `transaction: 'batch'`": most(handleInOrderByBatch.program),
     [`Redis, with ${groups} groups`]: most(
       publish.redis + handleByEvent.redis + (groups - 1) * handleByBatch.redis,
     ),

@@ -19,7 +19,7 @@ export function tablesOf(measured: Measured): ReadonlyMap<string, string> {
     name,
     ...plans.map(of),
   ];
-  const { publish, append, handleByEvent, handleByBatch } = measured;
+  const { publish, append, handleByEvent, handleByBatch, handleInOrder, handleInOrderByBatch } = measured;
   const cost = (name: string, { program, postgres, redis }: typeof publish) => [
     name,
     ...[program, postgres, redis].map((value) => fine.format(value)),
@@ -35,7 +35,9 @@ export function tablesOf(measured: Measured): ReadonlyMap<string, string> {
             cost('append, a transaction per event', append),
             cost('publish', publish),
             cost('handle, a transaction per event', handleByEvent),
+            cost('the same in order', handleInOrder),
             cost("handle, `transaction: 'batch'`", handleByBatch),
+            cost('the same in order', handleInOrderByBatch),
           ],
         ),
         '',
