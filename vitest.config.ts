@@ -35,7 +35,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          // What they test keeps no state of its own; a process for each would take more time than they do.
+          // None minds what others leave in a module; a process for each would take more time than they do.
           isolate: false,
           sequence: { groupOrder: 0 },
           testTimeout: 60_000,
