@@ -17,7 +17,7 @@ export interface RedisServerOptions {
 }
 
 /** Settings of a connection to it. */
-export type ClientOptions = Omit<RedisOptions, 'replyMapping'>;
+export type ClientOptions = RedisOptions;
 
 /** A Redis server of one's own. It never outlives this process. */
 export interface RedisServer {

@@ -53,7 +53,7 @@ function backoffMs(times: number): number {
  * `autoResendUnfulfilledCommands: false` leaves its promise unsettled instead. Time-outs are our own, because
  * `commandTimeout` also ends blocking reads and `blockingTimeout` reports a dead server as "nothing new".
  */
-function clientOptions(role: string, settings: ConnectionSettings): Omit<RedisOptions, 'replyMapping'> {
+function clientOptions(role: string, settings: ConnectionSettings): RedisOptions {
   return {
     connectionName: `event-bus:${role}`,
     connectTimeout: settings.connectTimeoutMs,
@@ -64,8 +64,6 @@ function clientOptions(role: string, settings: ConnectionSettings): Omit<RedisOp
     keepAlive: 10_000,
     maxLoadingRetryTime: 1_000,
     maxRetriesPerRequest: 0,
-    // One reply shape on every server version.
-    protocol: 2,
     reconnectOnError: isDemoted,
     retryStrategy: backoffMs,
   };
