@@ -44,8 +44,20 @@ export const consumingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/inbox/src/handled.ts',
-        find: '    return [numAffectedRows === 1n];',
-        replace: '    return [numAffectedRows !== undefined];',
+        find: '    return { isFresh: numAffectedRows === 1n };',
+        replace: '    return { isFresh: numAffectedRows !== undefined };',
+      },
+    ],
+    tests: [eventDispatch],
+  },
+  {
+    name: 'ordered-duplicates-handled',
+    harm: 'the handler of a group that keeps order runs although the inbox knows the event',
+    edits: [
+      {
+        file: 'packages/inbox/src/handled.ts',
+        find: 'isFresh: stored !== undefined,',
+        replace: 'isFresh: true,',
       },
     ],
     tests: [eventDispatch],

@@ -51,33 +51,37 @@ test('the effect, its inbox row and nothing else are committed together', async 
   await bench.untilIdle();
 });
 
-test('the same event in two entries, handled by two dispatchers at once, has its effect once', async () => {
-  let calls = 0;
-  const consumer = defineConsumer({
-    group: 'g',
-    handlers: [
-      on(userRenamed, async (event, { trx }) => {
-        calls += 1;
-        await leave(trx, event.id);
-        await sql`select pg_sleep(0.05)`.execute(trx);
-      }),
-    ],
-  });
-  const dispatchers = [bench.dispatcher(consumer), bench.dispatcher(consumer)];
-  const first = delivery();
-  const pairs = Array.from({ length: 20 }, () => delivery()).concat(first);
+test.each(['none', 'aggregate'] as const)(
+  'the same event in two entries, handled by two dispatchers at once, has its effect once (ordering: %s)',
+  async (ordering) => {
+    let calls = 0;
+    const consumer = defineConsumer({
+      group: 'g',
+      ordering,
+      handlers: [
+        on(userRenamed, async (event, { trx }) => {
+          calls += 1;
+          await leave(trx, event.id);
+          await sql`select pg_sleep(0.05)`.execute(trx);
+        }),
+      ],
+    });
+    const dispatchers = [bench.dispatcher(consumer), bench.dispatcher(consumer)];
+    const first = delivery();
+    const pairs = Array.from({ length: 20 }, () => delivery()).concat(first);
 
-  const settlements = await Promise.all(
-    pairs.flatMap((entry) =>
-      dispatchers.map(({ handle }) => handle(work({ ...entry, id: delivery().id }), never)),
-    ),
-  );
+    const settlements = await Promise.all(
+      pairs.flatMap((entry) =>
+        dispatchers.map(({ handle }) => handle(work({ ...entry, id: delivery().id }), never)),
+      ),
+    );
 
-  expect(calls).toBe(21);
-  expect((await bench.effects()).length).toBe(21);
-  expect(settlements.filter(({ kind }) => kind === 'settled')).toHaveLength(42);
-  expect(settlements.filter((s) => s.kind === 'settled' && s.how === 'duplicate')).toHaveLength(21);
-});
+    expect(calls).toBe(21);
+    expect((await bench.effects()).length).toBe(21);
+    expect(settlements.filter(({ kind }) => kind === 'settled')).toHaveLength(42);
+    expect(settlements.filter((s) => s.kind === 'settled' && s.how === 'duplicate')).toHaveLength(21);
+  },
+);
 
 test('a replayed event is handled again, once per replay, and told apart', async () => {
   const keys: string[] = [];

@@ -46,9 +46,9 @@ export function prepare(
       stream: delivery.stream,
       streamId: delivery.id,
       attempt,
+      // Replays and redrives go through history again, in an order of their own.
+      ...(ordering === 'aggregate' && !injected && !event.replay && { position: place }),
     },
-    // Replays and redrives go through history again, in an order of their own.
-    ...(ordering === 'aggregate' && !injected && !event.replay && { position: place }),
     ...(onDeadLetter === 'hold' && !event.replay && { heldBy: place }),
     injected,
     ...(lease && { lease }),

@@ -1,6 +1,7 @@
 import type { BusDatabase } from '@event-bus/database';
 import { CompiledQuery, sql, type Transaction } from 'kysely';
 import { storable } from './dead-letters/letter.ts';
+import { type AggregatePosition, placeValuesOf, recordPositions, storePositions } from './positions.ts';
 import { explained, type GivenValue } from './refusal.ts';
 
 /** What names an event within a group. `occurredAt` is the event's own, as the database wrote it, the same in every duplicate. */
@@ -17,6 +18,16 @@ export interface InboxRow extends InboxKey {
   readonly stream: string;
   readonly streamId: string;
   readonly attempt: number;
+  /** Present if the order of its aggregate is recorded, too. */
+  readonly position?: AggregatePosition;
+}
+
+/** What the inbox knew of an event when it was recorded. */
+export interface Recorded {
+  /** `false`: it is settled already, or stands further up in what was passed, and must not be handled. */
+  readonly isFresh: boolean;
+  /** Present if it is fresh and came after the one at this position of its aggregate, which is higher: order was broken. */
+  readonly invertedAfter?: bigint;
 }
 
 /**
@@ -35,12 +46,17 @@ function guarded(idleMs: string): string {
   end)`;
 }
 
-// Sent for every event: complete texts, and a simpler one for the usual case.
+// Sent for every event: complete texts, and simpler ones for a single event. A position of its own would be a statement more,
+// with a reply of its own; here it is stored only if the event is new.
 const insertRow = `
   insert into inbox_events (${columns})
   select $1::text, $2::uuid, $3::text, $4::timestamptz, 'done', $5::text, $6::text, $7::integer
   where ${guarded('$8')}
   on conflict do nothing`;
+const insertRowInOrder = `
+  with recorded as (${insertRow} returning consumer_group)
+  ${storePositions('select consumer_group, $9, $10, $11, $12::bigint from recorded')}
+  returning previous`;
 
 // Values are compared by the server, in its own form of them. The order is one for all, so that transactions that
 // share events wait for each other instead of deadlocking.
@@ -62,9 +78,8 @@ const insertRows = `
   group by consumer_group, event_id, replay_id, occurred_at`;
 
 /**
- * Records events as done, in the transaction that will hold their effects, and tells which of them are new: one
- * answer per row, in order. `false` means that the event is settled already, or stands further up in `rows`, and
- * must not be handled. Waits for a transaction in which the same event is just being handled.
+ * Records events as done, in the transaction that will hold their effects, with the positions of those that have one, which
+ * never go down. One answer per row, in order. Waits for a transaction in which the same event is just being handled.
  *
  * The server ends the transaction when it idles for longer than `idleMs`: what a frozen process holds is not held
  * for ever.
@@ -77,20 +92,56 @@ export async function recordHandled(
   trx: Transaction<BusDatabase>,
   rows: readonly InboxRow[],
   { idleMs }: { readonly idleMs: number },
-): Promise<boolean[]> {
+): Promise<Recorded[]> {
   const [first] = rows;
   if (first === undefined) return [];
   const idle = String(Math.ceil(idleMs));
-  const given = () => rows.flatMap(valuesOf);
-  if (rows.length === 1) {
-    const query = CompiledQuery.raw(insertRow, [...parametersOf(first), idle]);
+  return rows.length === 1 ? [await recordOne(trx, first, idle)] : recordMany(trx, rows, idle);
+}
+
+async function recordOne(trx: Transaction<BusDatabase>, row: InboxRow, idle: string): Promise<Recorded> {
+  const { position: place } = row;
+  const given = () => valuesOf(row);
+  if (place === undefined) {
+    const query = CompiledQuery.raw(insertRow, [...parametersOf(row), idle]);
     const { numAffectedRows } = await explained(trx.executeQuery(query), given);
-    return [numAffectedRows === 1n];
+    return { isFresh: numAffectedRows === 1n };
   }
+  const { source, aggregateType, aggregateId, position } = place;
+  const parameters = [...parametersOf(row), idle, source, aggregateType, aggregateId, String(position)];
+  const query = CompiledQuery.raw(insertRowInOrder, parameters) as CompiledQuery<{ previous: string | null }>;
+  const [stored] = (await explained(trx.executeQuery(query), given)).rows;
+  const after = BigInt(stored?.previous ?? 0);
+  return { isFresh: stored !== undefined, ...(after > position && { invertedAfter: after }) };
+}
+
+async function recordMany(
+  trx: Transaction<BusDatabase>,
+  rows: readonly InboxRow[],
+  idle: string,
+): Promise<Recorded[]> {
+  const statements = [insertMany(trx, rows, idle), recordPositions(trx, rows)] as const;
+  // If one fails, the other is under way still.
+  await Promise.allSettled(statements);
+  const [places, inversions] = await Promise.all(statements);
+  return rows.map((_, index) => {
+    const isFresh = places.has(index + 1);
+    const after = inversions.get(index);
+    return { isFresh, ...(isFresh && after !== undefined && { invertedAfter: after }) };
+  });
+}
+
+/** Returns which of them are new, counted from 1. */
+async function insertMany(
+  trx: Transaction<BusDatabase>,
+  rows: readonly InboxRow[],
+  idle: string,
+): Promise<Set<number>> {
   const query = CompiledQuery.raw(insertRows, [...transpose(rows.map(parametersOf)), idle]);
-  const inserted = await explained(trx.executeQuery(query as CompiledQuery<{ place: number }>), given);
-  const places = new Set(inserted.rows.map(({ place }) => place));
-  return rows.map((_, index) => places.has(index + 1));
+  const inserted = await explained(trx.executeQuery(query as CompiledQuery<{ place: number }>), () =>
+    rows.flatMap(valuesOf),
+  );
+  return new Set(inserted.rows.map(({ place }) => place));
 }
 
 function parametersOf(row: InboxRow): (string | number)[] {
@@ -98,10 +149,11 @@ function parametersOf(row: InboxRow): (string | number)[] {
   return [group, eventId, replayId, occurredAt, stream, streamId, attempt];
 }
 
-function valuesOf({ replayId, occurredAt }: InboxRow): GivenValue[] {
+function valuesOf({ replayId, occurredAt, position }: InboxRow): GivenValue[] {
   return [
     { field: 'replay_id', text: replayId },
     { field: 'occurred_at', text: occurredAt },
+    ...(position === undefined ? [] : placeValuesOf(position)),
   ];
 }
 

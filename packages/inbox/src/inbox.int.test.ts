@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { findBlockers } from './dead-letters/blockers.ts';
 import { findSettled } from './find-settled.ts';
 import { beginHandling, type InboxRow, recordHandled, settleOutcome } from './handled.ts';
-import { recordPositions } from './positions.ts';
+import type { AggregatePosition } from './positions.ts';
 import { UnrecordableEventError } from './refusal.ts';
 
 let database: TestDatabase;
@@ -38,8 +38,31 @@ async function handling<Result>(run: (trx: Transaction<BusDatabase>) => Promise<
   });
 }
 
-const record = (trx: Transaction<BusDatabase>, rows: readonly InboxRow[]) =>
+const recordAll = (trx: Transaction<BusDatabase>, rows: readonly InboxRow[]) =>
   recordHandled(trx, rows, { idleMs: 60_000 });
+
+/** Which of them are new. */
+const record = async (trx: Transaction<BusDatabase>, rows: readonly InboxRow[]) =>
+  (await recordAll(trx, rows)).map(({ isFresh }) => isFresh);
+
+const at = (position: bigint, aggregateId = 'a', source = 's'): AggregatePosition => ({
+  source,
+  aggregateType: 'user',
+  aggregateId,
+  position,
+});
+
+/** Records new events at these positions, and tells which positions were there before lower ones, by index. */
+async function recordAt(
+  trx: Transaction<BusDatabase>,
+  positions: readonly AggregatePosition[],
+): Promise<(bigint | undefined)[]> {
+  const known = await recordAll(
+    trx,
+    positions.map((position) => row({ position })),
+  );
+  return known.map(({ invertedAfter }) => invertedAfter);
+}
 
 /** For what the machine may take its time over. */
 const patient = { timeout: 20_000 };
@@ -52,6 +75,15 @@ const blocked = async () => {
   );
   return rows.length;
 };
+
+const positions = () =>
+  database.db
+    .selectFrom('inbox_positions')
+    .select(['consumer_group', 'aggregate_id', 'source', 'position'])
+    .orderBy('consumer_group')
+    .orderBy('aggregate_id')
+    .orderBy('source')
+    .execute();
 
 const recorded = () =>
   database.db
@@ -132,19 +164,15 @@ test.each([
   expect(await recorded()).toEqual([]);
 });
 
-test('an aggregate that the positions cannot hold is refused by name', async () => {
-  const at = (aggregateId: string, source = 's') => ({
-    source,
-    aggregateType: 'user',
-    aggregateId,
-    position: 1n,
-  });
-  const record = (...positions: ReturnType<typeof at>[]) =>
-    handling((trx) => recordPositions(trx, 'g', positions));
-
-  await expect(record(at('a'), at('b\0'))).rejects.toThrow(/^aggregate_id "b\\u0000" cannot be recorded/);
-  await expect(record(at(long))).rejects.toThrow(/^aggregate_id "/);
-  await expect(record(at('a', long))).rejects.toThrow(/^source "/);
+test('an aggregate that the positions cannot hold is refused by name, alone and among others', async () => {
+  const others = [at(1n, 'b'), at(1n, 'c')];
+  for (const beside of [[], others]) {
+    const record = (place: AggregatePosition) => handling((trx) => recordAt(trx, [place, ...beside]));
+    await expect(record(at(1n, 'b\0'))).rejects.toThrow(/^aggregate_id "b\\u0000" cannot be recorded/);
+    await expect(record(at(1n, long))).rejects.toThrow(/^aggregate_id "/);
+    await expect(record(at(1n, 'a', long))).rejects.toThrow(/^source "/);
+  }
+  expect(await recorded()).toEqual([]);
 });
 
 test('a rule of the table that an event breaks is told by its name; a missing partition is no fault of the event', async () => {
@@ -192,6 +220,9 @@ test('nothing is recorded outside of a transaction begun for it', async () => {
   await expect(database.db.transaction().execute((trx) => record(trx, [row()]))).rejects.toThrow();
   await handling((trx) => record(trx, [row()]));
   await expect(database.db.transaction().execute((trx) => record(trx, [row()]))).rejects.toThrow();
+  const ordered = [row({ position: at(1n) })];
+  await expect(database.db.transaction().execute((trx) => record(trx, ordered))).rejects.toThrow();
+  expect(await positions()).toEqual([]);
 
   const { rows } = await sql<{ count: string }>`select count(*) from inbox_events`.execute(database.db);
   expect(rows).toEqual([{ count: '1' }]);
@@ -200,7 +231,7 @@ test('nothing is recorded outside of a transaction begun for it', async () => {
 test('who records events is bounded in how long it may idle from then on, and no longer than its transaction', async () => {
   const idle = sql<{ idle: string }>`select current_setting('idle_in_transaction_session_timeout') as idle`;
   const limits: (string | undefined)[] = [];
-  for (const rows of [[row()], [row(), row()]]) {
+  for (const rows of [[row()], [row({ position: at(1n) })], [row(), row()]]) {
     await database.db.connection().execute(async (connection) => {
       await sql.raw(beginHandling).execute(connection);
       await recordHandled(connection as Transaction<BusDatabase>, rows, { idleMs: 1_234.5 });
@@ -210,8 +241,8 @@ test('who records events is bounded in how long it may idle from then on, and no
     });
   }
 
-  expect(limits).toEqual(['1235ms', '0', '1235ms', '0']);
-  expect(await recorded()).toHaveLength(3);
+  expect(limits).toEqual(['1235ms', '0', '1235ms', '0', '1235ms', '0']);
+  expect(await recorded()).toHaveLength(4);
 });
 
 test('events are looked up by all that names them, whatever became of them', async () => {
@@ -292,49 +323,48 @@ test('a recorded event can be said to be skipped', async () => {
 });
 
 test('positions only go up, and one below the highest is told, also within one call', async () => {
-  const at = (position: bigint, aggregateId = 'a', source = 's') => ({
-    source,
-    aggregateType: 'user',
-    aggregateId,
-    position,
-  });
-  const record = (...positions: ReturnType<typeof at>[]) =>
-    handling((trx) => recordPositions(trx, 'g', positions));
+  const told = (...places: AggregatePosition[]) => handling((trx) => recordAt(trx, places));
 
-  expect(await record(at(5n), at(1n, 'b'), at(6n))).toEqual([]);
-  expect(await record(at(4n), at(7n), at(2n, 'b'))).toEqual([{ index: 0, after: 6n }]);
-  expect(await record(at(9n), at(8n))).toEqual([{ index: 1, after: 9n }]);
-  expect(await record(at(9n))).toEqual([]);
-  expect(await record(at(1n, 'a', 'another source'))).toEqual([]);
-  expect(await handling((trx) => recordPositions(trx, 'another group', [at(1n)]))).toEqual([]);
+  expect(await told(at(5n), at(1n, 'b'), at(6n))).toEqual([undefined, undefined, undefined]);
+  expect(await told(at(4n), at(7n), at(2n, 'b'))).toEqual([6n, undefined, undefined]);
+  expect(await told(at(9n), at(8n))).toEqual([undefined, 9n]);
+  expect(await told(at(9n))).toEqual([undefined]);
+  expect(await told(at(3n))).toEqual([9n]);
+  expect(await told(at(10n))).toEqual([undefined]);
+  expect(await told(at(1n, 'a', 'z'))).toEqual([undefined]);
+  const elsewhere = [row({ group: 'h', position: at(1n) }), row({ group: 'h', position: at(2n) }), row()];
+  expect(await handling((trx) => recordAll(trx, elsewhere))).toEqual(
+    elsewhere.map(() => ({ isFresh: true })),
+  );
 
-  const stored = await database.db
-    .selectFrom('inbox_positions')
-    .select(['aggregate_id', 'position'])
-    .where('consumer_group', '=', 'g')
-    .where('source', '=', 's')
-    .orderBy('aggregate_id')
-    .execute();
-  expect(stored).toEqual([
-    { aggregate_id: 'a', position: '9' },
-    { aggregate_id: 'b', position: '2' },
+  expect(await positions()).toEqual([
+    { consumer_group: 'g', aggregate_id: 'a', source: 's', position: '10' },
+    { consumer_group: 'g', aggregate_id: 'a', source: 'z', position: '1' },
+    { consumer_group: 'g', aggregate_id: 'b', source: 's', position: '2' },
+    { consumer_group: 'h', aggregate_id: 'a', source: 's', position: '2' },
   ]);
 });
 
+test('what was handled before inverts no order, alone and among others', async () => {
+  const first = row({ position: at(1n) });
+  await handling((trx) => recordAll(trx, [first]));
+  await handling((trx) => recordAll(trx, [row({ position: at(2n) })]));
+
+  expect(await handling((trx) => recordAll(trx, [first]))).toEqual([{ isFresh: false }]);
+  expect(await handling((trx) => recordAll(trx, [first, row()]))).toEqual([
+    { isFresh: false },
+    { isFresh: true },
+  ]);
+  expect(await positions()).toMatchObject([{ position: '2' }]);
+});
+
 test('a position is stored without a look at those of other aggregates, however few there were at first', async () => {
-  const at = (aggregateId: string, position: bigint) => ({
-    source: 's',
-    aggregateType: 'user',
-    aggregateId,
-    position,
-  });
-  const everybody = (position: bigint) => Array.from({ length: 100 }, (_, n) => at(`user-${n}`, position));
-  await handling((trx) => recordPositions(trx, 'g', [at('user-0', 1n)]));
+  const everybody = (position: bigint) => Array.from({ length: 100 }, (_, n) => at(position, `user-${n}`));
+  await handling((trx) => recordAt(trx, [at(1n, 'user-0')]));
   await sql`analyze inbox_positions`.execute(database.db);
 
   const { rows } = await handling(async (trx) => {
-    for (const positions of [everybody(2n), everybody(3n), [at('user-1', 4n)]])
-      await recordPositions(trx, 'g', positions);
+    for (const places of [everybody(2n), everybody(3n), [at(4n, 'user-1')]]) await recordAt(trx, places);
     return sql`
       select seq_tup_read::int from pg_stat_xact_user_tables where relname = 'inbox_positions'`.execute(trx);
   });

@@ -67,7 +67,14 @@ export { type ReleasedLetters, releaseHeld } from './dead-letters/release-held.t
 export { reviveDead } from './dead-letters/revive.ts';
 export type { FrozenSelection, LetterSelection, LetterState } from './dead-letters/selection.ts';
 export { findSettled } from './find-settled.ts';
-export { beginHandling, type InboxKey, type InboxRow, recordHandled, settleOutcome } from './handled.ts';
+export {
+  beginHandling,
+  type InboxKey,
+  type InboxRow,
+  type Recorded,
+  recordHandled,
+  settleOutcome,
+} from './handled.ts';
 export { type InboxGroup, loadInboxGroups, registerInboxGroup } from './inbox-groups.ts';
 export { ensureInboxPartitions } from './inbox-partitions.ts';
 export {
@@ -80,7 +87,7 @@ export {
   renewLease,
 } from './leases.ts';
 export { type EventOutcome, findOutcomes } from './outcomes.ts';
-export { type AggregatePosition, type Inversion, recordPositions } from './positions.ts';
+export type { AggregatePosition } from './positions.ts';
 export {
   emptyInboxPartition,
   explainInboxPartition,

@@ -10,25 +10,28 @@ export interface AggregatePosition {
   readonly position: bigint;
 }
 
-/** An event that came after a later one of its aggregate. If it is no duplicate, order was broken. */
-export interface Inversion {
-  /** Its index in what was passed. */
-  readonly index: number;
-  /** The highest position before it. */
-  readonly after: bigint;
+/** An event of a group that may have a position. */
+interface Placed {
+  readonly group: string;
+  readonly position?: AggregatePosition;
 }
 
-// Kept as text: putting them together for every event would take longer than sending them.
-const store = (given: string) => `
+/** SQL that stores the positions that `given` selects, where they are higher; `previous` is what stood there before. */
+export function storePositions(given: string): string {
+  return `
   insert into inbox_positions as p (consumer_group, source, aggregate_type, aggregate_id, position)
   ${given}
   on conflict (consumer_group, aggregate_type, aggregate_id, source) do update
-    set previous = p.position, position = greatest(p.position, excluded.position)
-  returning source, aggregate_type, aggregate_id, previous`;
-const storeOne = store('values ($1, $2, $3, $4, $5)');
-const storeMany = store('select $1, * from unnest($2::text[], $3::text[], $4::text[], $5::bigint[])');
+    set previous = p.position, position = greatest(p.position, excluded.position)`;
+}
+
+// Kept as text: putting it together for every transaction would take longer than sending it.
+const storeMany = `
+  ${storePositions('select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])')}
+  returning consumer_group, source, aggregate_type, aggregate_id, previous`;
 
 interface Stored {
+  readonly consumer_group: string;
   readonly source: string;
   readonly aggregate_type: string;
   readonly aggregate_id: string;
@@ -36,63 +39,60 @@ interface Stored {
 }
 
 /**
- * Remembers, per aggregate, the highest position an ordered group has handled, and tells which of these events,
- * taken in the order given, stand below one that was there before them. Positions never go down. Duplicates are
- * told like the others: whoever calls knows them.
+ * Remembers, per group and aggregate, the highest position of these events, taken in the order given. Tells, by index, of
+ * those that stand below one that was there before them, the position of that one. Duplicates are told like the others.
  * @throws UnrecordableEventError the inbox cannot hold one of them.
  */
 export async function recordPositions(
   trx: Transaction<BusDatabase>,
-  group: string,
-  positions: readonly AggregatePosition[],
-): Promise<Inversion[]> {
-  const [only] = positions;
-  if (only === undefined) return [];
-  if (positions.length === 1) {
-    const { source, aggregateType, aggregateId, position } = only;
-    const given = [group, source, aggregateType, aggregateId, String(position)];
-    const [{ previous } = { previous: null }] = await exchange(trx, storeOne, given, positions);
-    return previous !== null && BigInt(previous) > position ? [{ index: 0, after: BigInt(previous) }] : [];
+  events: readonly Placed[],
+): Promise<Map<number, bigint>> {
+  const highest = new Map<string, AggregatePosition & { readonly group: string }>();
+  for (const { group, position: place } of events) {
+    if (place === undefined) continue;
+    const key = keyOf(group, place);
+    const known = highest.get(key);
+    if (known === undefined || known.position < place.position) highest.set(key, { group, ...place });
   }
-  const highest = new Map<string, AggregatePosition>();
-  for (const entry of positions) {
-    const known = highest.get(keyOf(entry));
-    if (known === undefined || known.position < entry.position) highest.set(keyOf(entry), entry);
+  const reached = await exchange(trx, highest);
+  const inversions = new Map<number, bigint>();
+  for (const [index, { group, position: place }] of events.entries()) {
+    if (place === undefined) continue;
+    const after = reached.get(keyOf(group, place));
+    if (after !== undefined && after > place.position) inversions.set(index, after);
+    else reached.set(keyOf(group, place), place.position);
   }
-  const rows = [...highest].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
+  return inversions;
+}
+
+/** Stores the higher position of each, and returns those that stood there before. */
+async function exchange(
+  trx: Transaction<BusDatabase>,
+  places: ReadonlyMap<string, AggregatePosition & { readonly group: string }>,
+): Promise<Map<string, bigint>> {
+  if (places.size === 0) return new Map();
+  // In one order for all, so that transactions that share aggregates wait for each other instead of deadlocking.
+  const rows = [...places].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, place]) => place);
   const given = [
-    group,
+    rows.map(({ group }) => group),
     rows.map(({ source }) => source),
     rows.map(({ aggregateType }) => aggregateType),
     rows.map(({ aggregateId }) => aggregateId),
     rows.map(({ position }) => String(position)),
   ];
+  const query = CompiledQuery.raw(storeMany, given) as CompiledQuery<Stored>;
+  const stored = await explained(trx.executeQuery(query), () => rows.flatMap(placeValuesOf));
   const before = new Map<string, bigint>();
-  for (const stored of await exchange(trx, storeMany, given, rows)) {
-    const { source, aggregate_type: aggregateType, aggregate_id: aggregateId, previous } = stored;
-    if (previous !== null) before.set(keyOf({ source, aggregateType, aggregateId }), BigInt(previous));
+  for (const row of stored.rows) {
+    const { consumer_group: group, source, aggregate_type: aggregateType, aggregate_id: aggregateId } = row;
+    if (row.previous !== null)
+      before.set(keyOf(group, { source, aggregateType, aggregateId }), BigInt(row.previous));
   }
-  return positions.flatMap((entry, index) => {
-    const after = before.get(keyOf(entry));
-    if (after !== undefined && after > entry.position) return [{ index, after }];
-    before.set(keyOf(entry), entry.position);
-    return [];
-  });
+  return before;
 }
 
-/** Stores the higher position of each row, and returns those that stood there before. */
-async function exchange(
-  trx: Transaction<BusDatabase>,
-  statement: string,
-  parameters: readonly unknown[],
-  rows: readonly AggregatePosition[],
-): Promise<readonly Stored[]> {
-  const query = CompiledQuery.raw(statement, [...parameters]) as CompiledQuery<Stored>;
-  const stored = await explained(trx.executeQuery(query), () => rows.flatMap(valuesOf));
-  return stored.rows;
-}
-
-function valuesOf({ source, aggregateType, aggregateId }: AggregatePosition): GivenValue[] {
+/** What of it a statement may be refused for. */
+export function placeValuesOf({ source, aggregateType, aggregateId }: AggregatePosition): GivenValue[] {
   return [
     { field: 'source', text: source },
     { field: 'aggregate_type', text: aggregateType },
@@ -100,6 +100,9 @@ function valuesOf({ source, aggregateType, aggregateId }: AggregatePosition): Gi
   ];
 }
 
-function keyOf(row: Omit<AggregatePosition, 'position'>): string {
-  return JSON.stringify([row.aggregateType, row.aggregateId, row.source]);
+function keyOf(
+  group: string,
+  { aggregateType, aggregateId, source }: Omit<AggregatePosition, 'position'>,
+): string {
+  return JSON.stringify([group, aggregateType, aggregateId, source]);
 }

@@ -1,4 +1,4 @@
-import { settleOutcome } from '@event-bus/inbox';
+import { type Recorded, settleOutcome } from '@event-bus/inbox';
 import { DatabaseUnavailableError, ShutdownError } from '../errors.ts';
 import { isOutcome } from '../outcome.ts';
 import { type Begun, begin } from './begin.ts';
@@ -46,11 +46,11 @@ export async function runBatchTransaction(
     return toBatchEnd(judgeBookkeeping(error));
   }
 
-  if (begun.fresh.some((isFresh, index) => isFresh && begun.blockers.has(index))) {
+  if (begun.recorded.some(({ isFresh }, index) => isFresh && begun.blockers.has(index))) {
     await rollBack(session, []);
     return { kind: 'isolate', error: undefined };
   }
-  const run = await runMembers(members, begun.fresh, session, parts);
+  const run = await runMembers(members, begun.recorded, session, parts);
   if (run.stopped !== undefined) {
     const answered = await rollBack(session, run.gates);
     if (signal.aborted) return toBatchEnd(judgeBookkeeping(new ShutdownError({ cause: signal.reason })));
@@ -66,7 +66,7 @@ export async function runBatchTransaction(
   }
 
   try {
-    const fresh = members.filter((_, index) => begun.fresh[index] === true);
+    const fresh = members.filter((_, index) => begun.recorded[index]?.isFresh === true);
     const leases = fresh.flatMap(({ lease }) => (lease === undefined ? [] : [lease]));
     const ended = await commit(session, group, leases, committing);
     session.release();
@@ -80,9 +80,8 @@ export async function runBatchTransaction(
   }
   return {
     kind: 'committed',
-    members: members.map((_, index) => {
-      const invertedAfter = begun.inversions.get(index);
-      const how = begun.fresh[index] === true ? (run.skipped.has(index) ? 'skipped' : 'done') : 'duplicate';
+    members: begun.recorded.map(({ isFresh, invertedAfter }, index) => {
+      const how = isFresh ? (run.skipped.has(index) ? 'skipped' : 'done') : 'duplicate';
       return { how, ...(invertedAfter !== undefined && { invertedAfter }) };
     }),
   };
@@ -97,7 +96,7 @@ interface MembersRun {
 
 async function runMembers(
   members: readonly Member[],
-  fresh: readonly boolean[],
+  recorded: readonly Recorded[],
   session: Session,
   { mode, signal }: TransactionParts,
 ): Promise<MembersRun> {
@@ -139,7 +138,7 @@ async function runMembers(
   }
 
   const lanes = Map.groupBy(
-    [...members.entries()].filter(([index]) => fresh[index] === true),
+    [...members.entries()].filter(([index]) => recorded[index]?.isFresh === true),
     ([, member]) => member.aggregate,
   );
   await Promise.all([...lanes.values()].map(runLane));

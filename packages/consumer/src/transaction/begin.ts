@@ -1,5 +1,5 @@
 import type { BusDatabase } from '@event-bus/database';
-import { beginHandling, findBlockers, recordHandled, recordPositions, reviveDead } from '@event-bus/inbox';
+import { beginHandling, findBlockers, type Recorded, recordHandled, reviveDead } from '@event-bus/inbox';
 import type { Transaction } from 'kysely';
 import { DatabaseUnavailableError, ShutdownError } from '../errors.ts';
 import { bindBookkeeping } from './bound-transaction.ts';
@@ -9,9 +9,7 @@ import { within } from './within.ts';
 
 /** What the inbox knew of the members of a transaction, in their order. */
 export interface Begun {
-  readonly fresh: readonly boolean[];
-  /** By index; duplicates are left out. */
-  readonly inversions: ReadonlyMap<number, bigint>;
+  readonly recorded: readonly Recorded[];
   /** By index: the dead letter that a member must wait behind. */
   readonly blockers: ReadonlyMap<number, string>;
 }
@@ -34,8 +32,6 @@ export async function begin(
 ): Promise<Begun> {
   const timeoutMs = Math.max(...members.map((member) => member.timeoutMs));
   const bookkeeping = bindBookkeeping(session);
-  const positions = members.flatMap(({ position }) => (position === undefined ? [] : [position]));
-  const ordered = members.flatMap(({ position }, index) => (position === undefined ? [] : [index]));
   const replies = allAnswered([
     session.control(beginHandling),
     recordHandled(
@@ -43,11 +39,10 @@ export async function begin(
       members.map(({ row }) => row),
       { idleMs: timeoutMs + idleMarginMs },
     ),
-    recordPositions(bookkeeping, group, positions),
     lookForBlockers(bookkeeping, group, members),
   ] as const);
-  const begun = replies.then(async ([, fresh, inversions, blockers]) => {
-    return { fresh: await revive(bookkeeping, members, fresh), inversions, blockers };
+  const begun = replies.then(async ([, recorded, blockers]) => {
+    return { recorded: await revive(bookkeeping, members, recorded), blockers };
   });
 
   const waited = await within(begun, timeoutMs + marginMs, signal);
@@ -57,17 +52,7 @@ export async function begin(
       cause: new Error(`no answer within ${timeoutMs + marginMs} ms`),
     });
   }
-  const { fresh, inversions, blockers } = waited.value;
-  return {
-    fresh,
-    blockers,
-    inversions: new Map(
-      inversions.flatMap(({ index, after }) => {
-        const member = ordered[index];
-        return member !== undefined && fresh[member] === true ? [[member, after] as const] : [];
-      }),
-    ),
-  };
+  return waited.value;
 }
 
 async function lookForBlockers(
@@ -94,16 +79,18 @@ async function lookForBlockers(
 async function revive(
   bookkeeping: Transaction<BusDatabase>,
   members: readonly Member[],
-  fresh: readonly boolean[],
-): Promise<boolean[]> {
-  const settled = [...members.entries()].filter(([index, { injected }]) => injected && fresh[index] !== true);
-  if (settled.length === 0) return [...fresh];
+  recorded: readonly Recorded[],
+): Promise<readonly Recorded[]> {
+  const settled = [...members.entries()].filter(
+    ([index, { injected }]) => injected && recorded[index]?.isFresh !== true,
+  );
+  if (settled.length === 0) return recorded;
   const revived = await reviveDead(
     bookkeeping,
     settled.map(([, { row }]) => row),
   );
   const alive = new Set(settled.flatMap(([index], at) => (revived[at] === true ? [index] : [])));
-  return fresh.map((isFresh, index) => isFresh || alive.has(index));
+  return recorded.map((known, index) => (alive.has(index) ? { isFresh: true } : known));
 }
 
 /** Like Promise.all, but waits for all even if one is rejected: statements behind it are still under way. */

@@ -59,7 +59,8 @@ export async function runEventTransaction(member: Member, parts: TransactionPart
     }
     return giveUp(judgeBookkeeping(error));
   }
-  if (begun.fresh[0] !== true) return giveUp({ kind: 'committed', how: 'duplicate' });
+  const [recorded] = begun.recorded;
+  if (recorded?.isFresh !== true) return giveUp({ kind: 'committed', how: 'duplicate' });
   const behind = begun.blockers.get(0);
   if (behind !== undefined) return giveUp({ kind: 'held', behind });
 
@@ -85,7 +86,7 @@ export async function runEventTransaction(member: Member, parts: TransactionPart
     session.release();
     return judgeCommit(error);
   }
-  const invertedAfter = begun.inversions.get(0);
+  const { invertedAfter } = recorded;
   return {
     kind: 'committed',
     how: outcome === undefined ? 'done' : 'skipped',

@@ -7,8 +7,6 @@ import type { Lease } from '../settlement.ts';
 /** One event in a transaction. */
 export interface Member {
   readonly row: InboxRow;
-  /** Present if the order of its aggregate is recorded: ordered groups, what stands in the stream. */
-  readonly position?: AggregatePosition;
   /** Present if it must wait behind dead letters of its aggregate. */
   readonly heldBy?: AggregatePosition;
   /** It was injected for this group: if it is dead by now, somebody may have asked for it to be handled again. */

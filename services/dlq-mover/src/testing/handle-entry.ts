@@ -40,7 +40,7 @@ export async function handleEntry(
     await sql`set transaction deferrable`.execute(trx);
     const [recorded] = await recordHandled(trx, [row], { idleMs });
     await during?.();
-    return recorded === true;
+    return recorded?.isFresh === true;
   });
   await reader.acknowledge(ref, [{ id, eventId }]);
   return isFresh ? 'handled' : 'duplicate';
