@@ -1,5 +1,10 @@
-import { type Delivery, type EntryName, type FailureRecord, placeKey } from '@event-bus/transport';
-import { compareEntryIds } from './entry-order.ts';
+import {
+  compareEntryIds,
+  type Delivery,
+  type EntryName,
+  type FailureRecord,
+  placeKey,
+} from '@event-bus/transport';
 import type { LaneItem } from './lanes.ts';
 
 /** A delivery in the runner's hands. */

@@ -20,7 +20,10 @@ const sharedCommands = new Set([
   'show',
 ]);
 
-const cached = new Map<string, string | null>();
+const cached: Readonly<Record<TransactionMode, Map<string, string | null>>> = {
+  event: new Map(),
+  batch: new Map(),
+};
 const maxCached = 1_000;
 const maxCachedLength = 20_000;
 
@@ -30,11 +33,11 @@ const maxCachedLength = 20_000;
  * @throws StatementRefusedError naming the command and what to do instead.
  */
 export function assertStatementAllowed(text: string, mode: TransactionMode): void {
-  const key = `${mode} ${text}`;
-  let refusal = cached.get(key);
+  const known = cached[mode];
+  let refusal = known.get(text);
   if (refusal === undefined) {
     refusal = refusalOf(text, mode);
-    if (text.length <= maxCachedLength) remember(key, refusal);
+    if (text.length <= maxCachedLength) remember(known, text, refusal);
   }
   if (refusal !== null) {
     const [statement = '', reason = ''] = refusal.split('\n');
@@ -43,9 +46,9 @@ export function assertStatementAllowed(text: string, mode: TransactionMode): voi
 }
 
 // Programs have few statements; a text with literals in it must not fill the memory.
-function remember(key: string, refusal: string | null): void {
-  if (cached.size >= maxCached) cached.clear();
-  cached.set(key, refusal);
+function remember(known: Map<string, string | null>, text: string, refusal: string | null): void {
+  if (known.size >= maxCached) known.clear();
+  known.set(text, refusal);
 }
 
 function refusalOf(text: string, mode: TransactionMode): string | null {
