@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { checkMemory, checkWindows } from '../bench/soak/checks.ts';
+import { checkMemory, checkRates, checkWindows } from '../bench/soak/checks.ts';
+import { ratesOf } from '../bench/soak/rates.ts';
 import type { Sample } from '../bench/soak/sampler.ts';
 import { windowsFor } from '../bench/soak/windows.ts';
 
@@ -14,6 +15,7 @@ function samplesOf(seconds: number, of: (at: number) => Partial<Sample>): Sample
     committed: rate * at,
     unpublished: 0,
     waiting: {},
+    handled: {},
     rows: 0,
     outboxBytes: 0,
     partitions: 0,
@@ -71,4 +73,28 @@ test('a stream that keeps what is older, and an outbox that forgets nothing, are
     { name: 'entries in the streams', met: false },
     { name: 'rows in the outbox', met: false },
   ]);
+});
+
+/** A phase in which a fourth of the events come to one group, and all to another. */
+const phase = (handledPerSecond: number) =>
+  ratesOf(
+    samplesOf(100, (at) => ({
+      handled: { fast: rate * at, slow: handledPerSecond * at },
+      waiting: { fast: 0, slow: (rate / 4 - handledPerSecond) * at },
+    })),
+  );
+
+test('a group is overloaded by what comes to it, however much there is for others', () => {
+  expect(phase(10)).toMatchObject({ produced: rate, slowest: { group: 'slow', came: 25, handled: 10 } });
+  const [, overloaded] = checkRates(phase(25), rate, phase(10));
+  expect(overloaded).toMatchObject({
+    met: true,
+    found: '100 events/s produced; 25 came to slow, which handled 10',
+  });
+  expect(checkRates(phase(25), rate, phase(20))[1]).toMatchObject({ met: false });
+});
+
+test('a rate is held if next to all of it was produced', () => {
+  expect(checkRates(phase(25), rate, phase(10))[0]).toMatchObject({ met: true });
+  expect(checkRates(phase(25), 1.1 * rate, phase(10))[0]).toMatchObject({ met: false });
 });

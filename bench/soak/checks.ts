@@ -14,8 +14,9 @@ export interface Check {
 const MiB = 1_024 ** 2;
 const whole = (value: number) => Math.round(value).toLocaleString('en');
 
-/** Whether as much was produced as was asked for, and far more in the overload than was handled. */
+/** Whether as much was produced as was asked for, and far more in the overload than one of the groups could handle. */
 export function checkRates(held: Rates, rate: number, overload: Rates): Check[] {
+  const { slowest } = overload;
   return [
     {
       name: 'rate held',
@@ -24,8 +25,8 @@ export function checkRates(held: Rates, rate: number, overload: Rates): Check[] 
     },
     {
       name: 'overloaded',
-      met: overload.produced >= 2 * overload.handled,
-      found: `${whole(overload.produced)} events/s produced, ${whole(overload.handled)} handled meanwhile`,
+      met: slowest.came >= 2 * slowest.handled,
+      found: `${whole(overload.produced)} events/s produced; ${whole(slowest.came)} came to ${slowest.group}, which handled ${whole(slowest.handled)}`,
     },
   ];
 }

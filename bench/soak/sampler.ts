@@ -15,6 +15,8 @@ export interface Sample {
   readonly unpublished: number;
   /** Entries that a group was not given or has not acknowledged, by group. */
   readonly waiting: Readonly<Record<string, number>>;
+  /** Entries that a group was given and has acknowledged, by group. */
+  readonly handled: Readonly<Record<string, number>>;
   /** Of the outbox. */
   readonly rows: number;
   readonly outboxBytes: number;
@@ -48,6 +50,7 @@ export function createSampler(stack: Stack, committed: () => number): Sampler {
   pool.on('error', () => 'seen by the query that fails');
   const transport = createRedisTransport({ url: stack.redis.url });
   const observer = transport.observer();
+  const redis = stack.redis.client();
   let startedAt = performance.now();
 
   async function readDatabase() {
@@ -70,18 +73,32 @@ export function createSampler(stack: Stack, committed: () => number): Sampler {
   async function readRedis() {
     const [figures, ...found] = await Promise.all([
       observer.figures(),
-      ...streams.map(async (stream) => ({
-        length: (await observer.stream(stream)).length,
-        groups: await observer.groups(stream),
-      })),
+      ...streams.map(async (stream) => {
+        const { length } = await observer.stream(stream);
+        const groups = await observer.groups(stream);
+        const added = length === 0 && groups.length === 0 ? 0 : await entriesAdded(stream);
+        return { length, groups, added };
+      }),
     ]);
     const waiting: Record<string, number> = {};
-    for (const { group, lag, pending } of found.flatMap(({ groups }) => groups)) {
-      // A server that cannot tell what is left to be given out has more than is known.
-      waiting[group] = (waiting[group] ?? 0) + (lag ?? Number.NaN) + pending;
+    const handled: Record<string, number> = {};
+    for (const { groups, added } of found) {
+      for (const { group, lag, pending } of groups) {
+        // A server that cannot tell what is left to be given out has more than is known.
+        const left = (lag ?? Number.NaN) + pending;
+        waiting[group] = (waiting[group] ?? 0) + left;
+        // What was added since the groups were looked at makes a moment's difference.
+        handled[group] = (handled[group] ?? 0) + added - left;
+      }
     }
     const entries = found.reduce((sum, { length }) => sum + length, 0);
-    return { waiting, entries, usedMemoryBytes: figures.usedMemoryBytes };
+    return { waiting, handled, entries, usedMemoryBytes: figures.usedMemoryBytes };
+  }
+
+  /** How many a stream has ever had. */
+  async function entriesAdded(stream: string): Promise<number> {
+    const reply = (await redis.xinfo('STREAM', stream)) as (string | number)[];
+    return Number(reply[reply.indexOf('entries-added') + 1]);
   }
 
   function readMemory(usedMemoryBytes: number): Record<string, number> {
@@ -96,14 +113,13 @@ export function createSampler(stack: Stack, committed: () => number): Sampler {
   async function sample(): Promise<Sample> {
     // Read before what was kept of it: so what is found is never more than what was committed.
     const before = { at: (performance.now() - startedAt) / 1_000 };
-    const [database, redis] = await Promise.all([readDatabase(), readRedis()]);
-    const { waiting, entries, usedMemoryBytes } = redis;
+    const [database, inRedis] = await Promise.all([readDatabase(), readRedis()]);
+    const { usedMemoryBytes, ...streamed } = inRedis;
     return {
       ...before,
       committed: committed(),
       ...database,
-      waiting,
-      entries,
+      ...streamed,
       memory: readMemory(usedMemoryBytes),
     };
   }
