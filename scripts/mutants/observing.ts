@@ -71,7 +71,7 @@ export const observingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/telemetry/src/serialize-error.ts',
-        find: "'detail', ",
+        find: "  'detail',\n",
         replace: '',
       },
     ],

@@ -2,8 +2,17 @@ import { stdSerializers } from 'pino';
 
 // Fields of errors that hold data. PostgreSQL tells whole rows in `detail` (of a unique violation, say), parameters in
 // `where`, and the statement of a function in `internalQuery`. ioredis hangs the failed command on its errors, with its
-// arguments: a payload, or for AUTH the password. What a message itself says is left as it is.
-const withData = new Set(['detail', 'where', 'internalQuery', 'command', 'previousErrors', 'lastNodeError']);
+// arguments: a payload, or for AUTH the password; and in `buffer` what it could not read. What a message itself says is left as
+// it is.
+const withData = new Set([
+  'buffer',
+  'command',
+  'detail',
+  'internalQuery',
+  'lastNodeError',
+  'previousErrors',
+  'where',
+]);
 
 /** An error as it is logged: name, message, stack, its own fields but those that hold data, and the same of its causes. */
 export function serializeError(error: unknown): unknown {

@@ -1,6 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis';
 import { ServerRefusedError, TransportClosedError, UnknownOutcomeError } from '../errors.ts';
-import { type GroupScope, isDemoted, toTransportError, withoutArguments } from './replies.ts';
+import { type GroupScope, isDemoted, toTransportError, withoutData } from './replies.ts';
 
 /** What every connection of a transport has in common. */
 export interface ConnectionSettings {
@@ -83,12 +83,15 @@ export function openConnection(role: string, settings: ConnectionSettings): Conn
 
   const redis = new Redis(settings.url, clientOptions(role, settings));
   const report = (error: Error) => {
-    withoutArguments(error);
+    withoutData(error);
     lastError = error;
     isExplained = true;
     if (closing === undefined) onError(error);
   };
-  redis.on('error', report);
+  redis.on('error', (error) => {
+    // ioredis also tells what became of its own greeting when the socket has closed under it: that is no reason.
+    if (redis.status !== 'reconnecting') report(error);
+  });
   redis.on('connecting', () => {
     isExplained = false;
   });
@@ -157,7 +160,7 @@ export function openConnection(role: string, settings: ConnectionSettings): Conn
     try {
       return await Promise.race([send(redis), overdue.promise]);
     } catch (failure) {
-      const error = withoutArguments(failure);
+      const error = withoutData(failure);
       throw closing === undefined ? toTransportError(error, scope) : closedError(error);
     } finally {
       settled = true;

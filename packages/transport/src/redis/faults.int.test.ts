@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { eventually, freePort } from '@event-bus/testkit';
 import { describe, expect, it } from 'vitest';
 import { batch, claiming, eventIds, written } from '../conformance/setup.ts';
@@ -262,10 +264,40 @@ describe('a half-open connection', () => {
     proxy.pause();
 
     await expect(read(reader, 100)).rejects.toThrow(UnknownOutcomeError);
-    await eventually(() => errors.some(({ message }) => message.includes('was not ready')));
+    const unready = () => errors.filter(({ message }) => message.includes('was not ready'));
+    await eventually(() => unready().length >= 3);
 
     proxy.resume();
     expect(await eventually(() => read(reader, 10))).toEqual([]);
+    // What a client says of its own greeting would hide the reason.
+    expect(errors.filter(({ message }) => /writeable|retries/.test(message))).toEqual([]);
+  });
+});
+
+describe('a server that is no Redis', () => {
+  it('is told of without what it said', async () => {
+    const server = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\nno such command'));
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    const errors: Error[] = [];
+    const transport = createRedisTransport({
+      url: `redis://127.0.0.1:${port}`,
+      commandTimeoutMs: 300,
+      onError: (error) => errors.push(error),
+    });
+
+    const failure: unknown = await transport
+      .reader()
+      .ping()
+      .catch((error: unknown) => error);
+    await transport.close();
+    server.close();
+
+    expect(failure).toBeInstanceOf(ServerRefusedError);
+    expect(errors.map(({ message }) => message)).toContain(
+      'Protocol error, got "H" as reply type byte. Please report this.',
+    );
+    expect(JSON.stringify(errors)).not.toContain('"buffer"');
   });
 });
 

@@ -84,15 +84,16 @@ export function isStreamMissing(error: unknown): boolean {
 }
 
 /**
- * The same error without the arguments of its command, which ioredis hangs on it: they are the events themselves, or a
- * password, and errors are logged with their causes.
+ * The same error without the data that ioredis hangs on it, as errors are logged with their causes: the arguments of its
+ * command, which are the events themselves, or a password; and what was received, where that is not Redis' protocol.
  */
-export function withoutArguments(error: unknown): unknown {
+export function withoutData(error: unknown): unknown {
   if (error instanceof Error && 'command' in error) {
     const { command } = error;
     error.command =
       typeof command === 'object' && command !== null && 'name' in command ? { name: command.name } : {};
   }
+  if (error instanceof Error && 'buffer' in error) error.buffer = undefined;
   return error;
 }
 
