@@ -46,8 +46,8 @@ function guarded(idleMs: string): string {
   end)`;
 }
 
-// Sent for every event: complete texts, and simpler ones for a single event. A position of its own would be a statement more,
-// with a reply of its own; here it is stored only if the event is new.
+// Sent for every event: complete texts, and simpler ones for a single event. To store its position by itself would take a second
+// statement and a second reply.
 const insertRow = `
   insert into inbox_events (${columns})
   select $1::text, $2::uuid, $3::text, $4::timestamptz, 'done', $5::text, $6::text, $7::integer
@@ -78,8 +78,9 @@ const insertRows = `
   group by consumer_group, event_id, replay_id, occurred_at`;
 
 /**
- * Records events as done, in the transaction that will hold their effects, with the positions of those that have one, which
- * never go down. One answer per row, in order. Waits for a transaction in which the same event is just being handled.
+ * Records events as done, in the transaction that will hold their effects, and the positions of those that have one, which
+ * never go down: those of duplicates may be stored, too. One answer per row, in order. Waits for a transaction in which the
+ * same event is just being handled.
  *
  * The server ends the transaction when it idles for longer than `idleMs`: what a frozen process holds is not held
  * for ever.

@@ -220,8 +220,12 @@ test('nothing is recorded outside of a transaction begun for it', async () => {
   await expect(database.db.transaction().execute((trx) => record(trx, [row()]))).rejects.toThrow();
   await handling((trx) => record(trx, [row()]));
   await expect(database.db.transaction().execute((trx) => record(trx, [row()]))).rejects.toThrow();
-  const ordered = [row({ position: at(1n) })];
-  await expect(database.db.transaction().execute((trx) => record(trx, ordered))).rejects.toThrow();
+  const ordered = () => row({ position: at(1n) });
+  for (const rows of [[ordered()], [ordered(), ordered()]]) {
+    // Behind a BEGIN that failed, each statement would be a transaction of its own.
+    const pooled = database.db as unknown as Transaction<BusDatabase>;
+    await expect(record(pooled, rows)).rejects.toThrow();
+  }
   expect(await positions()).toEqual([]);
 
   const { rows } = await sql<{ count: string }>`select count(*) from inbox_events`.execute(database.db);

@@ -25,9 +25,12 @@ export function storePositions(given: string): string {
     set previous = p.position, position = greatest(p.position, excluded.position)`;
 }
 
-// Kept as text: putting it together for every transaction would take longer than sending it.
+// Kept as text: putting it together for every transaction would take longer than sending it. Where the transaction is not begun
+// for handling, what goes with it fails, and this must not be left.
 const storeMany = `
-  ${storePositions('select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])')}
+  ${storePositions(`
+    select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[])
+    where current_setting('transaction_deferrable') = 'on'`)}
   returning consumer_group, source, aggregate_type, aggregate_id, previous`;
 
 interface Stored {
