@@ -93,6 +93,8 @@ export function createBlockers(parts: {
       const key = inboxKeyOf(group, held.delivery);
       // It has no place in any order, and nobody could ever know that it is dead.
       if (key === undefined) return;
+      // An entry that says it is of a replay holds nothing, here as in the inbox. Only others than the bus write such into a stream.
+      if (key.replayId !== '') return;
       const lane = lanes.get(held.key) ?? new Map<string, Blocker>();
       lanes.set(held.key, lane.set(held.id, { held, key, how, openAt: 0 }));
       added.ring();

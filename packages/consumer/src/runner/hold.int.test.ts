@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { eventually } from '@event-bus/testkit';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import { deadLetter } from '../outcome.ts';
@@ -326,8 +326,9 @@ describe('a group that holds', () => {
   it.each([
     ['time', { occurred_at: '2026-01-02T03:04:05+20:00' }],
     ['replay', { replay_id: 'r\0' }],
+    ['long replay', { replay_id: randomBytes(3_000).toString('hex') }],
   ])('is not held up, in any aggregate, by an entry whose %s no inbox can record', async (_, odd) => {
-    const { consumer, group, poison, givenUp } = createPoisoned();
+    const { consumer, group, poison, givenUp, handled } = createPoisoned();
     const [first, blocker, follower] = await bench.publish('a', 'b', 'b');
     const [entry] = await bench.observer.range(bench.stream, '-', '+', 1);
     const foreign = { ...entry?.fields, ...odd, event_id: randomUUID(), aggregate_id: 'c' };
@@ -344,7 +345,9 @@ describe('a group that holds', () => {
       if (given.fields?.event_id === blocker?.eventId) await bench.mover.settle(ref, given);
 
     await eventually(async () => (await givenUp()).has(follower?.eventId ?? ''));
-    expect((await bench.effects(group)).map(({ event_id }) => event_id)).toEqual([first?.eventId]);
+    const [own] = await bench.publish('c');
+    await eventually(async () => (await handled()).length === 2);
+    expect(await handled()).toEqual(idsOf([first, own].filter((event) => event !== undefined)));
   });
 
   it('goes on when the dead letter is discarded', async () => {
