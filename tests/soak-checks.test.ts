@@ -92,6 +92,7 @@ test('a group is overloaded by what comes to it, however much there is for other
     found: '100 events/s produced; 25 came to slow, which handled 10',
   });
   expect(checkRates(phase(25), rate, phase(20))[1]).toMatchObject({ met: false });
+  expect(checkRates(phase(25), rate, ratesOf([]))[1]).toMatchObject({ met: false });
 });
 
 test('a rate is held if next to all of it was produced', () => {

@@ -25,7 +25,7 @@ export function checkRates(held: Rates, rate: number, overload: Rates): Check[] 
     },
     {
       name: 'overloaded',
-      met: slowest.came >= 2 * slowest.handled,
+      met: slowest.came > 0 && slowest.came >= 2 * slowest.handled,
       found: `${whole(overload.produced)} events/s produced; ${whole(slowest.came)} came to ${slowest.group}, which handled ${whole(slowest.handled)}`,
     },
   ];
