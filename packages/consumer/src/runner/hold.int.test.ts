@@ -332,12 +332,14 @@ describe('a group that holds', () => {
     const [first, blocker, follower] = await bench.publish('a', 'b', 'b');
     const [entry] = await bench.observer.range(bench.stream, '-', '+', 1);
     const foreign = { ...entry?.fields, ...odd, event_id: randomUUID(), aggregate_id: 'c' };
-    await bench.redis.client().xadd(bench.stream, '*', ...Object.entries(foreign).flat());
+    const behind = { ...foreign, event_id: randomUUID() };
+    for (const fields of [foreign, behind])
+      await bench.redis.client().xadd(bench.stream, '*', ...Object.entries(fields).flat());
     poison.add(blocker?.eventId ?? '');
     bench.start(consumer);
     await eventually(async () => {
       const known = await givenUp();
-      return known.has(foreign.event_id) && known.has(blocker?.eventId ?? '');
+      return [foreign.event_id, behind.event_id, blocker?.eventId ?? ''].every((id) => known.has(id));
     });
 
     const ref = { stream: bench.stream, group };
