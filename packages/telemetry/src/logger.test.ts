@@ -86,6 +86,7 @@ test('what errors of PostgreSQL and Redis hold of the data is not logged, in cau
   });
   const redis = Object.assign(new Error('OOM command not allowed'), {
     command: { name: 'xadd', args: ['events:user', '*', 'payload', 'hunter2'] },
+    buffer: '$7\\r\\nhunter2',
   });
 
   logger.error({ err: postgres }, 'one');

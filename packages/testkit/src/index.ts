@@ -10,7 +10,7 @@ export { type PostgresOptions, type PostgresServer, startPostgres } from './post
 export { PostgresStartError } from './postgres-cluster.ts';
 export { type ServiceOptions, ServiceOutputError, type ServiceProcess, spawnService } from './processes.ts';
 export { type Proxy, startProxy } from './proxy.ts';
-export { type ClientOptions, type RedisServer, type RedisServerOptions, startRedis } from './redis.ts';
+export { type RedisServer, type RedisServerOptions, startRedis } from './redis.ts';
 export type { FaultMatch, InjectedFault, S3Fault } from './s3/faults.ts';
 export type { S3Front, S3LoggedRequest } from './s3/front.ts';
 export type { S3Operation } from './s3/protocol.ts';

@@ -16,9 +16,6 @@ export interface RedisServerOptions {
   readonly dir?: string;
 }
 
-/** Settings of a connection to it. */
-export type ClientOptions = RedisOptions;
-
 /** A Redis server of one's own. It never outlives this process. */
 export interface RedisServer {
   readonly url: string;
@@ -27,7 +24,7 @@ export interface RedisServer {
   readonly pid: number;
   readonly dir: string;
   /** A connection that waits for the server when it is away; closed by `stop` at the latest. */
-  client(options?: ClientOptions): Redis;
+  client(options?: RedisOptions): Redis;
   /** Ends the server, keeps its files and port for `restart`. SIGKILL (the default) is a crash. */
   kill(signal?: 'SIGKILL' | 'SIGTERM' | 'SIGINT'): Promise<void>;
   /**
@@ -136,7 +133,7 @@ function controls(
   const { port } = first;
   let { server } = first;
   const clients = new Set<Redis>();
-  const client = (options: ClientOptions = {}) => {
+  const client = (options: RedisOptions = {}) => {
     const connection = new Redis({
       port,
       host: '127.0.0.1',
