@@ -89,7 +89,7 @@ test('a group is overloaded by what comes to it, however much there is for other
   const [, overloaded] = checkRates(phase(25), rate, phase(10));
   expect(overloaded).toMatchObject({
     met: true,
-    found: '100 events/s produced; 25 came to slow, which handled 10',
+    found: '100 events/s imported; 25 came to slow, which handled 10',
   });
   expect(checkRates(phase(25), rate, phase(20))[1]).toMatchObject({ met: false });
   expect(checkRates(phase(25), rate, ratesOf([]))[1]).toMatchObject({ met: false });

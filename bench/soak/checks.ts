@@ -14,7 +14,7 @@ export interface Check {
 const MiB = 1_024 ** 2;
 const whole = (value: number) => Math.round(value).toLocaleString('en');
 
-/** Whether as much was produced as was asked for, and far more in the overload than one of the groups could handle. */
+/** Whether as much was produced as was asked for, and far more imported than one of the groups could handle. */
 export function checkRates(held: Rates, rate: number, overload: Rates): Check[] {
   const { slowest } = overload;
   return [
@@ -26,7 +26,7 @@ export function checkRates(held: Rates, rate: number, overload: Rates): Check[] 
     {
       name: 'overloaded',
       met: slowest.came > 0 && slowest.came >= 2 * slowest.handled,
-      found: `${whole(overload.produced)} events/s produced; ${whole(slowest.came)} came to ${slowest.group}, which handled ${whole(slowest.handled)}`,
+      found: `${whole(overload.produced)} events/s imported; ${whole(slowest.came)} came to ${slowest.group}, which handled ${whole(slowest.handled)}`,
     },
   ];
 }

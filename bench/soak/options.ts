@@ -7,7 +7,7 @@ export interface SoakOptions {
   readonly minutes: number;
   /** Events per second. */
   readonly rate: number;
-  /** Times the rate that is produced in the overload. */
+  /** What is imported at once then: so many times what the rate brings in a tenth of the time. */
   readonly overload: number;
   /** The folder of what is written. */
   readonly out: string;
@@ -34,7 +34,7 @@ export const usage = `Usage: npm run soak -- [options]
 
   --minutes <n>   how long to hold the rate (default ${limits.minutes.otherwise})
   --rate <n>      events per second (default ${limits.rate.otherwise})
-  --overload <n>  then, for a tenth of that time, so many times the rate (default ${limits.overload.otherwise})
+  --overload <n>  then import at once so many times what the rate brings in a tenth of that time (default ${limits.overload.otherwise})
   --out <folder>  where to write figures and plots (default bench/results/soak)
   --help          show this
 `;

@@ -34,7 +34,6 @@ const roles = [
   'monitor',
   ...(Object.keys(groups) as GroupName[]),
 ] as const;
-const eventsPerTransaction = { sustained: 5, overload: 20 };
 const nothingMovesMs = 60_000;
 
 /** Holds the rate, overloads the bus, lets it catch up, and looks at what is left. */
@@ -48,9 +47,9 @@ export async function soak(parts: {
 }): Promise<Soaked> {
   const { stack, s3, bucket, display, options, windows } = parts;
   const seconds = options.minutes * 60;
-  const overloadSeconds = Math.max(10, Math.round(seconds / 10));
+  const overloadEvents = Math.round((options.overload * options.rate * seconds) / 10);
   await fillInboxPast(stack.url, 'user-directory', stack.source);
-  await divideOutbox(stack.url, windows.partition, seconds + 4 * overloadSeconds);
+  await divideOutbox(stack.url, windows.partition, 1.5 * seconds);
   await noteCommitted(stack.url);
   const traffic = createTraffic(stack.url);
   const samples: Sample[] = [];
@@ -65,24 +64,32 @@ export async function soak(parts: {
   sampling.catch(() => 'whoever waits meanwhile learns of it');
   const watched = <Result>(work: Promise<Result>) => Promise.race([work, sampling.then(() => work)]);
 
-  /** Produces for a time, and returns how everything stood meanwhile. */
-  async function hold(rate: number, eventsPerTransaction: number, forSeconds: number): Promise<Sample[]> {
+  /** Produces at the rate for its time, and returns how everything stood meanwhile. */
+  async function holdRate(): Promise<Sample[]> {
     const from = samples.length;
-    await traffic.start(rate, eventsPerTransaction);
-    await watched(Promise.race([delay(forSeconds * 1_000), traffic.broken]));
+    await traffic.start(options.rate);
+    await watched(Promise.race([delay(seconds * 1_000), traffic.broken]));
     const phase = samples.slice(from);
     await traffic.stop();
     return phase;
+  }
+
+  /** Imports what is too much, and returns how much that was. */
+  async function overloadAll(): Promise<Omit<Overload, 'drainSeconds'>> {
+    const before = await sampler.sample();
+    await watched(traffic.importAll(overloadEvents));
+    const after = await sampler.sample();
+    return { ...ratesOf([before, after]), seconds: after.at - before.at };
   }
 
   const settle = () => watched(untilSettled(sampler));
 
   try {
     display.say(`Producing ${whole(options.rate)} events/s for ${options.minutes} min.`);
-    const sustained = await hold(options.rate, eventsPerTransaction.sustained, seconds);
+    const sustained = await holdRate();
     await settle();
-    display.say(`Producing ${options.overload} times as many for ${overloadSeconds} s.`);
-    const rush = await hold(options.rate * options.overload, eventsPerTransaction.overload, overloadSeconds);
+    display.say(`Importing ${whole(overloadEvents)} events at once.`);
+    const rush = await overloadAll();
     display.say('Waiting until every group has handled everything.');
     const drainSeconds = await settle();
     const last = await sampler.sample();
@@ -92,7 +99,7 @@ export async function soak(parts: {
     display.say('Reading the ledger, archive and streams, and the latency.');
     const ledger = await readLedger(stack);
     const history = await compareHistory({ url: stack.url, redis: stack.redis.client(), s3, bucket });
-    const overload = { ...ratesOf(rush), seconds: overloadSeconds, drainSeconds };
+    const overload = { ...rush, drainSeconds };
     const latency = await readLatency(stack.url, Math.max(1, Math.round(seconds / 60)));
     return {
       samples,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { type ServiceProcess, spawnService } from '@event-bus/testkit';
-import type { Produced } from './producer.ts';
+import type { Produced } from './application.ts';
 
 /** Processes that append events, one after the other. */
 export interface Traffic {
@@ -8,49 +8,60 @@ export interface Traffic {
   readonly committed: () => number;
   /** How late the newest transaction began, in milliseconds. */
   readonly lateMs: () => number;
-  /** Starts producers: events per second, and how many of them one transaction appends on average. */
-  start(rate: number, eventsPerTransaction: number): Promise<void>;
-  /** Rejects if producers end by themselves. */
+  /** Starts the application, at so many events per second. */
+  start(rate: number): Promise<void>;
+  /** Rejects if a process ends that was not to, or not so. */
   readonly broken: Promise<never>;
-  /** Resolves when their last transaction is committed. */
+  /** Resolves when the application's last transaction is committed. */
   stop(): Promise<void>;
+  /** Imports so many events as fast as it goes. Resolves when all are committed. */
+  importAll(events: number): Promise<void>;
 }
 
 const nothing: Produced = { events: 0, lateMs: 0 };
 
-/** Creates traffic on a database; still without producers. */
+/** Creates traffic on a database; still without a process. */
 export function createTraffic(url: string): Traffic {
   const broken = Promise.withResolvers<never>();
   broken.promise.catch(() => 'whoever waits for it learns of it');
-  let producers: ServiceProcess | undefined;
+  let running: ServiceProcess | undefined;
   let earlier = 0;
-  const produced = () => (producers === undefined ? nothing : lastLine(producers));
+  const produced = () => (running === undefined ? nothing : lastLine(running));
+
+  async function spawn(name: 'application' | 'import', told: Readonly<Record<string, string>>) {
+    const entry = join(import.meta.dirname, `${name}.ts`);
+    const started = await spawnService({ name, entry, env: { DATABASE_URL: url, ...told } });
+    running = started;
+    void started.exited.then(({ code, signal }) => {
+      if (code === 0) return;
+      const end = started.output().slice(-2_000);
+      broken.reject(new Error(`The ${name} ended (${signal ?? `status ${code}`}):\n${end}`));
+    });
+    await started.waitFor(/^begin$/m);
+    return started;
+  }
+
+  function settle(): void {
+    earlier += produced().events;
+    running = undefined;
+  }
+
   return {
     committed: () => earlier + produced().events,
     lateMs: () => produced().lateMs,
     broken: broken.promise,
-    async start(rate, eventsPerTransaction) {
-      const started = await spawnService({
-        name: 'producers',
-        entry: join(import.meta.dirname, 'producer.ts'),
-        env: {
-          DATABASE_URL: url,
-          RATE: String(rate),
-          EVENTS_PER_TRANSACTION: String(eventsPerTransaction),
-        },
-      });
-      producers = started;
-      void started.exited.then(({ code, signal }) => {
-        if (code === 0) return;
-        const end = started.output().slice(-2_000);
-        broken.reject(new Error(`The producers ended (${signal ?? `status ${code}`}):\n${end}`));
-      });
-      await started.waitFor(/^begin$/m);
+    async start(rate) {
+      await spawn('application', { RATE: String(rate) });
     },
     async stop() {
-      await producers?.stop({ patienceMs: 60_000 });
-      earlier += produced().events;
-      producers = undefined;
+      await running?.stop({ patienceMs: 60_000 });
+      settle();
+    },
+    async importAll(events) {
+      const importing = await spawn('import', { EVENTS: String(events) });
+      const { code } = await importing.exited;
+      if (code !== 0) await broken.promise;
+      settle();
     },
   };
 }

@@ -1,5 +1,5 @@
-// Producers at a steady rate: each transaction has a time at which it is due, whatever became of those before it. Prints
-// how far it is several times a second, as lines of JSON, until it is told to stop.
+// The demo's application at a steady rate: each transaction has a time at which it is due, whatever became of those before it.
+// Prints how far it is several times a second, as lines of JSON, until it is told to stop.
 import { setTimeout as delay } from 'node:timers/promises';
 import { createDatabase, createPool } from '@event-bus/database';
 import { createScenario } from '@event-bus/demo/scenario';
@@ -15,14 +15,14 @@ export interface Produced {
 }
 
 const rate = count('RATE');
-const eventsPerTransaction = count('EVENTS_PER_TRANSACTION');
+const eventsPerTransaction = 5;
 const connections = 24;
 // More would only wait in this process for a connection.
 const mostUnderWay = 2 * connections;
 const printEveryMs = 200;
 
 const db = createDatabase(
-  createPool({ url: parameter('DATABASE_URL'), applicationName: 'soak producer', max: connections }),
+  createPool({ url: parameter('DATABASE_URL'), applicationName: 'soak application', max: connections }),
 );
 const scenario = createScenario({
   users: Number.POSITIVE_INFINITY,
