@@ -1,20 +1,15 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { createTestDatabase } from '../packages/database/src/testing.ts';
-import {
-  createTemporaryFolder,
-  type RedisServer,
-  spawnService,
-  startRedis,
-} from '../packages/testkit/src/index.ts';
+import { type RedisServer, spawnService } from '../packages/testkit/src/index.ts';
 import {
   type DeadLetterDetails,
   derivedKeys,
   ENTRY_FIELDS,
   type EventTransport,
   type FailureRecord,
+  oldestUnsettled,
 } from '../packages/transport/src/index.ts';
 import {
   commandsNeeded,
@@ -22,32 +17,30 @@ import {
   examineServer,
   redisUsers,
 } from '../packages/transport/src/redis/index.ts';
-
-const users = readFileSync(join(import.meta.dirname, '../infra/redis/users.acl'), 'utf8');
+import { type RedisWithUsers, startRedisWithUsers, users } from './redis-users/server.ts';
 
 describe('the users of Redis', () => {
   const stream = 'events:user';
   const ref = { stream, group: 'directory' };
   const injected = { ...ref, injected: true as const };
-  const folder = createTemporaryFolder('acl');
+  let server: RedisWithUsers;
   let redis: RedisServer;
 
   beforeAll(async () => {
-    const aclfile = join(folder.path, 'users.acl');
-    writeFileSync(aclfile, users.replace('user default off\n', ''));
-    redis = await startRedis({ config: { aclfile, maxmemory: '1gb' } });
+    server = await startRedisWithUsers({ maxmemory: '1gb' });
+    redis = server.redis;
+    const admin = redis.client();
+    await admin.xadd('events:order', '1-1', 'a', 'b');
+    await admin.xgroup('CREATE', 'events:order', 'late', '0');
   });
 
-  afterAll(async () => {
-    await redis.stop();
-    await folder.remove();
-  });
+  afterAll(() => server.close());
 
   /** The commands that somebody may send, and those that were sent, by scripts too. Subcommands count as one. */
   async function rightsUsed(user: string, work: (transport: EventTransport, url: string) => Promise<void>) {
     const admin = redis.client();
     await admin.config('RESETSTAT');
-    const url = redis.url.replace('redis://', `redis://${user}:change-me-${user}@`);
+    const url = server.urlOf(user);
     const transport = createRedisTransport({ url });
     await work(transport, url);
     await transport.close();
@@ -86,8 +79,11 @@ describe('the users of Redis', () => {
       entries: eventIds.map(entryOf),
     });
     const written = await writer.range(stream, '-', '+', 10);
+    // For pruning: what a group has yet to settle.
+    const unsettled = await oldestUnsettled(transport.observer(), { stream: 'events:order', group: 'late' });
 
     expect([outcome, written.length]).toEqual(['appended', 4]);
+    expect(unsettled).toEqual({ state: 'some', oldestId: '1-1' });
     // Takes back what would run out of entry IDs midway.
     const end = '18446744073709551615-18446744073709551614';
     await redis.client().xadd('events:full', end, 'a', 'b');
@@ -128,6 +124,8 @@ describe('the users of Redis', () => {
     await reader.keep(ref, 'a', [idOfA]);
     await reader.release(ref, 'a', [{ id: idOfA, deliveries: 2 }]);
     const claimed = await reader.claim(ref, { consumer: 'a', minIdleMs: 0, count: 10, maxDeliveries: 9 });
+    expect(await reader.lastDelivered(ref)).toBe(idOfC);
+    for (const place of [ref, injected]) await oldestUnsettled(transport.observer(), place);
     await reader.acknowledge(injected, [{ id: '1-1', eventId: 'a' }]);
     await reader.removeConsumer(injected, 'a');
     await transport.observer().stream(stream);
@@ -207,6 +205,7 @@ describe('the users of Redis', () => {
     await observer.stream('events:none');
     const [first, second] = await observer.range(stream, '-', '+', 10);
     const anchor = { id: second?.id ?? '', eventId: second?.fields.event_id ?? '' };
+    expect(await observer.groupNames(stream)).toEqual([ref.group]);
     const { anchored } = await trimmer.bounds(stream, [ref.group], anchor);
     await trimmer.lastOfSources(stream, { anchor, behind: null, below: anchor.id, sources: new Set() });
     const trimmed = await trimmer.trim(stream, {
@@ -257,14 +256,12 @@ describe('the users of Redis', () => {
   test.each(redisUsers)(
     'has a doctor look for the rights that %s is granted, and for no others',
     async (user) => {
-      const url = redis.url.replace('redis://', `redis://${user}:change-me-${user}@`);
-      const stranger = redis.url.replace('redis://', 'redis://publisher:change-me-publisher@');
       const line = new RegExp(`^user ${user} .*$`, 'm').exec(users)?.[0] ?? '';
       const granted = [...line.matchAll(/ \+(\w+)/g)].map(([, name = '']) => name);
       const others = commandsNeeded(user).filter((name) => !commandsNeeded('publisher').includes(name));
 
-      expect((await examineServer(url, user)).forbidden).toEqual([]);
-      expect((await examineServer(stranger, user)).forbidden).toEqual(others);
+      expect((await examineServer(server.urlOf(user), user)).forbidden).toEqual([]);
+      expect((await examineServer(server.urlOf('publisher'), user)).forbidden).toEqual(others);
       expect(commandsNeeded(user)).toEqual(
         expect.arrayContaining(granted.filter((name) => !['ping', 'info', 'client'].includes(name))),
       );

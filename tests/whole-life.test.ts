@@ -88,4 +88,6 @@ test('through crashes, trims, forgotten partitions and a lost Redis nothing is l
   expect(handledOrder(await life.effects('late'))).toEqual(publishedOrder(life.published));
   expect(audit, audit.output).toMatchObject({ code: 0 });
   expect(life.outputs('publisher')).not.toContain('lost events that the outbox no longer has');
+  for (const part of [...first, 'late'] as const)
+    expect(life.outputs(part)).not.toMatch(/NOPERM|No permissions/);
 });

@@ -10,8 +10,8 @@ import {
   type RedisServer,
   type ServiceProcess,
   spawnService,
-  startRedis,
 } from '../../packages/testkit/src/index.ts';
+import { startRedisWithUsers } from '../redis-users/server.ts';
 import { ageInbox, ageOutbox } from './age.ts';
 
 const root = join(import.meta.dirname, '..', '..');
@@ -20,15 +20,20 @@ const outbox = createOutbox();
 
 const runner = (group: string, own: Readonly<Record<string, string>>) => ({
   service: 'consumer-runner',
+  user: 'runner',
   env: { CONSUMERS: join(root, 'tests', 'whole-life'), LIFE_GROUP: group, ...own },
 });
 
-/** The processes of a whole bus, each of which may be killed. */
+/** The processes of a whole bus, each of which may be killed, and the user that each is in Redis. */
 const parts = {
-  publisher: { service: 'outbox-publisher', env: { OUTBOX_KEEP: '1s', OUTBOX_PRUNE_EVERY: '200ms' } },
-  mover: { service: 'dlq-mover', env: {} },
-  archiver: { service: 'retention-archiver', env: { ARCHIVE_EVERY: '300ms' } },
-  replayer: { service: 'replayer', env: { REPLAY_AHEAD: '100' } },
+  publisher: {
+    service: 'outbox-publisher',
+    user: 'publisher',
+    env: { OUTBOX_KEEP: '1s', OUTBOX_PRUNE_EVERY: '200ms' },
+  },
+  mover: { service: 'dlq-mover', user: 'mover', env: {} },
+  archiver: { service: 'retention-archiver', user: 'archiver', env: { ARCHIVE_EVERY: '300ms' } },
+  replayer: { service: 'replayer', user: 'replayer', env: { REPLAY_AHEAD: '100' } },
   unordered: runner('unordered', {}),
   ordered: runner('ordered', { LIFE_ORDERING: 'aggregate' }),
   late: runner('late', { LIFE_ORDERING: 'aggregate', LIFE_START: 'archive' }),
@@ -86,13 +91,14 @@ export async function createLife(postgresUrl: string): Promise<Life> {
     insert into mood default values;
     create table effects (number bigint generated always as identity, consumer_group text not null,
       event_id uuid not null, aggregate_id text not null, is_replay boolean not null)`);
-  const redis = await startRedis();
+  const server = await startRedisWithUsers();
+  const { redis } = server;
   const client = redis.client();
   const folder = createTemporaryFolder('whole-life');
   const store = createFileStore({ path: folder.path });
   const env = {
     DATABASE_URL: database.url,
-    REDIS_URL: redis.url,
+    JOBS_REDIS_URL: server.urlOf('jobs'),
     ARCHIVE_URL: `file://${folder.path}`,
     RETENTION: '*.hot=1s',
   };
@@ -111,9 +117,10 @@ export async function createLife(postgresUrl: string): Promise<Life> {
   const published: Published[] = [];
 
   const start: Life['start'] = async (part) => {
-    const { service, env: own } = parts[part];
+    const { service, user, env: own } = parts[part];
     const entry = join(root, 'services', service, 'src', 'main.ts');
-    const process = await spawnService({ entry, cwd: root, env: { ...env, ...quick, ...own } });
+    const settings = { ...env, REDIS_URL: server.urlOf(user), ...quick, ...own };
+    const process = await spawnService({ entry, cwd: root, env: settings });
     started.set(part, [...(started.get(part) ?? []), process]);
     await process.waitFor(/"msg":"started"/);
   };
@@ -194,14 +201,15 @@ export async function createLife(postgresUrl: string): Promise<Life> {
     },
     async bus(...args) {
       const entry = join(root, 'packages', 'cli', 'src', 'main.ts');
-      const command = await spawnService({ entry, args, env, name: 'bus' });
+      const settings = { ...env, REDIS_URL: server.urlOf('operator') };
+      const command = await spawnService({ entry, args, env: settings, name: 'bus' });
       const { code } = await command.exited;
       return { code, output: command.output() };
     },
     async close() {
       await Promise.all([...started.values()].flat().map((process) => process.stop()));
       await store.close();
-      await redis.stop();
+      await server.close();
       await database.close();
       await folder.remove();
     },

@@ -14,18 +14,15 @@ export type Unsettled =
  * meanwhile, it has acknowledged all below. Of what is injected, a group that never read there is owed nothing.
  */
 export async function oldestUnsettled(streams: StreamObserver, ref: GroupRef): Promise<Unsettled> {
-  const status =
-    ref.injected === true
-      ? await streams.injected(ref.stream, ref.group)
-      : ((await streams.groups(ref.stream)).find(({ group }) => group === ref.group) ?? null);
-  if (status === null) {
+  const place = placeKey(ref);
+  const progress = await streams.progress(ref);
+  if (progress === null) {
     if (ref.injected === true) return { state: 'none' };
-    return { state: 'missing', oldestId: (await streams.stream(ref.stream)).firstId };
+    const [first] = await streams.range(place, '-', '+', 1);
+    return { state: 'missing', oldestId: first?.id ?? null };
   }
-  // Looked at after it is known how far was handed out: what is handed out meanwhile lies behind that.
-  const place = ref.injected === true ? placeKey(ref) : ref.stream;
-  const [pending] = await streams.pending(ref, null, 1);
-  const [next] = await streams.range(place, `(${status.lastDeliveredId}`, '+', 1);
-  const [oldestId] = [pending?.id, next?.id].filter((id) => id !== undefined).sort(compareEntryIds);
+  const { lastDeliveredId, oldestPendingId } = progress;
+  const [next] = await streams.range(place, `(${lastDeliveredId}`, '+', 1);
+  const [oldestId] = [oldestPendingId, next?.id].filter((id) => typeof id === 'string').sort(compareEntryIds);
   return oldestId === undefined ? { state: 'none' } : { state: 'some', oldestId };
 }

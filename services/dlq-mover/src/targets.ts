@@ -91,7 +91,7 @@ async function groupsOnServer(
 
 async function groupsOf(streams: StreamObserver, stream: string): Promise<string[]> {
   try {
-    return (await streams.groups(stream)).map(({ group }) => group);
+    return await streams.groupNames(stream);
   } catch (error) {
     // A key that became something else has no groups; the publisher says so.
     if (error instanceof CommandRejectedError) return [];

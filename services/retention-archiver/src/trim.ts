@@ -59,10 +59,10 @@ async function readersOf({ bus, streams, stream, topic }: Sweep): Promise<{
   readonly bystanders: readonly string[];
 }> {
   // In this order: a group is registered before it reads, so that one which is found here is registered, or never was.
-  const present = await streams.groups(stream);
+  const present = await streams.groupNames(stream);
   const registered = await loadGroups(bus);
   const groups = registered.filter(({ topics }) => topics.includes(topic)).map(({ name }) => name);
-  const bystanders = present.map(({ group }) => group).filter((name) => !groups.includes(name));
+  const bystanders = present.filter((name) => !groups.includes(name));
   return { groups, bystanders };
 }
 

@@ -48,6 +48,8 @@ export function testObserving(open: OpenTransport, features: TransportFeatures):
         trimmedTo: null,
       });
       expect(await observer.groups(missing)).toEqual([]);
+      expect(await observer.groupNames(missing)).toEqual([]);
+      expect(await observer.progress({ stream: missing, group: 'readers' })).toBeNull();
       expect(await observer.newest(missing, 3)).toEqual([]);
     });
 
@@ -94,6 +96,24 @@ export function testObserving(open: OpenTransport, features: TransportFeatures):
         ]),
       );
       for (const { idleMs } of readers?.consumers ?? []) expect(idleMs).toBeGreaterThanOrEqual(0);
+    });
+
+    it.each(PLACES)('tells how far a group has come on the %s', async (place) => {
+      const { reader, observer, ref, stream, publish, take } = await setUp(open, place);
+      const [a = '', b = ''] = await publish('a', 'b', 'c');
+      const beforeAny = await observer.progress(ref);
+      await take('one', 2);
+      const handedOut = await observer.progress(ref);
+      await reader.acknowledge(ref, [{ id: a, eventId: 'a' }]);
+      const oneDone = await observer.progress(ref);
+      await reader.acknowledge(ref, [{ id: b, eventId: 'b' }]);
+
+      expect(beforeAny).toEqual({ lastDeliveredId: '0-0', oldestPendingId: null });
+      expect(handedOut).toEqual({ lastDeliveredId: b, oldestPendingId: a });
+      expect(oneDone).toEqual({ lastDeliveredId: b, oldestPendingId: b });
+      expect(await observer.progress(ref)).toEqual({ lastDeliveredId: b, oldestPendingId: null });
+      expect(await observer.progress({ ...ref, group: 'others' })).toBeNull();
+      if (place === 'stream') expect(await observer.groupNames(stream)).toEqual([ref.group]);
     });
 
     it.runIf(features.lag)('counts what a group has not been given yet', async () => {

@@ -77,6 +77,19 @@ export function createMemoryObserver(state: MemoryState): StreamObserver {
       return target === undefined || held === undefined ? null : groupStatus(state, ref, target, held);
     },
 
+    async groupNames(stream) {
+      session.assertOpen();
+      return [...(state.streams.get(stream)?.groups.keys() ?? [])];
+    },
+
+    async progress(ref) {
+      session.assertOpen();
+      const held = state.streams.get(placeKey(ref))?.groups.get(ref.group);
+      if (held === undefined) return null;
+      const [oldestPendingId = null] = held.pending.keys();
+      return { lastDeliveredId: held.lastDeliveredId, oldestPendingId };
+    },
+
     async pending(ref, after, count) {
       session.assertOpen();
       const now = Date.now();

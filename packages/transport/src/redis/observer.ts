@@ -56,10 +56,20 @@ export function createRedisObserver(
     };
   }
 
-  /** The groups of a key, or none if there is no such key. */
+  /** The groups of a key. Fails if there is no such key. */
   async function groupInfos(redis: Redis, key: string): Promise<Map<string, RawInfo>> {
     const infos = (await redis.xinfo('GROUPS', key)) as RawInfo[];
     return new Map(infos.map((info) => [String(pairs(info).name), info]));
+  }
+
+  /** The groups of a key, or none if there is no such key. */
+  async function infosOf(key: string): Promise<Map<string, RawInfo>> {
+    try {
+      return await commands.call((redis) => groupInfos(redis, key));
+    } catch (error) {
+      if (isStreamMissing(error)) return new Map();
+      throw error;
+    }
   }
 
   return {
@@ -94,6 +104,24 @@ export function createRedisObserver(
         if (isStreamMissing(error)) return [];
         throw error;
       }
+    },
+
+    async groupNames(stream) {
+      return [...(await infosOf(stream)).keys()];
+    },
+
+    async progress(ref) {
+      const key = placeKey(ref);
+      const info = (await infosOf(key)).get(ref.group);
+      if (info === undefined) return null;
+      const [oldest] = await commands.call(
+        (redis) => redis.xpending(key, ref.group, '-', '+', 1) as Promise<Pending[]>,
+        { scope: { group: ref.group, streams: [key] } },
+      );
+      return {
+        lastDeliveredId: String(pairs(info)['last-delivered-id']),
+        oldestPendingId: oldest?.[0] ?? null,
+      };
     },
 
     async injected(stream, group) {

@@ -14,13 +14,18 @@ export interface StreamStatus {
   readonly trimmedTo: string | null;
 }
 
+/** How far a group has come. Whatever it does meanwhile, it has acknowledged all that is below both. */
+export interface GroupProgress {
+  /** It has been handed out all up to there. */
+  readonly lastDeliveredId: string;
+  /** The lowest entry ID that is pending, looked at after that. `null` if none is. */
+  readonly oldestPendingId: string | null;
+}
+
 /** What a group looks like from outside. `lag` is `null` where the server cannot tell, which is not zero. */
-export interface GroupStatus extends GroupRef {
+export interface GroupStatus extends GroupRef, GroupProgress {
   readonly pending: number;
   readonly lag: number | null;
-  readonly lastDeliveredId: string;
-  /** The lowest entry ID that is pending. `null` if none is. */
-  readonly oldestPendingId: string | null;
   readonly oldestPendingIdleMs: number | null;
   readonly consumers: readonly { readonly name: string; readonly pending: number; readonly idleMs: number }[];
   /** Pending entries that will not be retried. */
@@ -43,6 +48,10 @@ export interface StreamObserver {
   groups(stream: string): Promise<GroupStatus[]>;
   /** The same of what is injected for one group; `null` if it does not read that place (yet). */
   injected(stream: string, group: string): Promise<GroupStatus | null>;
+  /** The names of a stream's groups, for those who need no more: it takes one command. */
+  groupNames(stream: string): Promise<string[]>;
+  /** How far a group has come in a place, with two; `null` if it does not read there (yet). */
+  progress(ref: GroupRef): Promise<GroupProgress | null>;
   /** One page of a pending list, oldest first, with the recorded failures; a full page may not be the last. */
   pending(ref: GroupRef, after: string | null, count: number): Promise<PendingEntry[]>;
   /** Entries with `from <= id <= to`, at most `count`, in order; `-` and `+` are the ends, `(` before an ID leaves it out. */
