@@ -72,8 +72,8 @@ export const pruningMutations: readonly Mutation[] = [
     edits: [
       {
         file: disposable,
-        find: 'batch.lastPosition === archived.position ? batch.number : batch.number - 1',
-        replace: 'batch.number',
+        find: '({ lastId }) => compareEntryIds(lastId, archivedTo) <= 0',
+        replace: '() => true',
       },
     ],
     tests: outbox,

@@ -85,25 +85,25 @@ export const retainingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/publisher/src/trimmed.ts',
-        find: 'if (last === null) return { through: 0,',
-        replace: 'if (last === null) return { through: newest.number,',
+        find: 'if (last === null || trimmedTo === null) return 0;',
+        replace: 'if (last === null || trimmedTo === null) return newest.number;',
       },
     ],
     tests: publisher,
     only: 'was trimmed',
   },
   {
-    name: 'straddling-batch-whole',
-    harm: 'a batch of which a part was trimmed is written again from its beginning',
+    name: 'trimmed-by-copy',
+    harm: 'what an unrecorded copy of a batch lacked is taken for trimmed with the copy, and lost with Redis',
     edits: [
       {
-        file: 'packages/publisher/src/reconcile.ts',
-        find: 'const batches = lost.map((batch) => untrimmed(batch, trimmed));',
-        replace: 'const batches = lost;',
+        file: 'packages/publisher/src/trimmed.ts',
+        find: '({ lastId }) => compareEntryIds(lastId, trimmedTo) <= 0,',
+        replace: '() => true,',
       },
     ],
     tests: publisher,
-    only: 'in the middle of a batch',
+    only: 'beside a copy',
   },
   {
     name: 'entry-ids-reused',

@@ -15,7 +15,7 @@ import type { Kysely } from 'kysely';
 import type { Pool } from 'pg';
 import type { Leader } from './leader.ts';
 import { rewrite } from './rewrite.ts';
-import { findTrimmed, isTrimmed, type Trimmed, untrimmed } from './trimmed.ts';
+import { findTrimmed } from './trimmed.ts';
 
 const chunk = 200;
 
@@ -25,7 +25,7 @@ const chunk = 200;
  * before that stands, too. About a page of events is
  * written at a time, then the records of their batches move to the new places and keep their numbers: if this is
  * interrupted, the newest batch still does not stand, and the next look begins where this one ended. What was trimmed on
- * purpose counts as standing.
+ * purpose, all batches up to the number `trimmed`, counts as standing.
  * @throws StreamChangedError someone else wrote or deleted meanwhile: look again.
  * @throws DeposedError another leader has taken over.
  */
@@ -33,7 +33,7 @@ export async function reconcileStream(
   leader: Leader,
   stream: string,
   found: WriterState,
-  trimmed: Trimmed,
+  trimmed: number,
 ): Promise<void> {
   const { pool, epoch, writer, streams, settings, observer } = leader;
   const state = streams.state(stream);
@@ -49,8 +49,7 @@ export async function reconcileStream(
   // What left the log and was settled by every group is nothing that anybody misses.
   const settled = await loadSettled(pool, stream);
   for (;;) {
-    const lost = upTo(settings.pageSize, await batchesAbove(pool, stream, above, chunk));
-    const batches = lost.map((batch) => untrimmed(batch, trimmed));
+    const batches = upTo(settings.pageSize, await batchesAbove(pool, stream, above, chunk));
     const last = batches.at(-1);
     if (last === undefined) break;
     const rewritten = await rewrite(leader, batches, expect, standing?.lastId ?? '-');
@@ -127,7 +126,7 @@ async function lastSurvivor(
   pool: Pool,
   writer: StreamWriter,
   newest: RecordedBatch,
-  trimmed: Trimmed,
+  trimmed: number,
 ): Promise<RecordedBatch | undefined> {
   let below = newest.number + 1;
   for (;;) {
@@ -141,8 +140,8 @@ async function lastSurvivor(
   }
 }
 
-async function standsIn(writer: StreamWriter, batch: RecordedBatch, trimmed: Trimmed): Promise<boolean> {
-  if (isTrimmed(batch, trimmed)) return true;
+async function standsIn(writer: StreamWriter, batch: RecordedBatch, trimmed: number): Promise<boolean> {
+  if (batch.number <= trimmed) return true;
   const [entry] = await writer.range(batch.stream, batch.lastId, batch.lastId, 1);
   return entry?.fields.event_id === batch.lastEventId;
 }

@@ -158,23 +158,22 @@ export async function countAbove(
 }
 
 /**
- * The batch by which an event came to a stream, and the position that it ends with; `undefined` if none is recorded, or if
- * the position is another event's: the database went back in time, and has given it out again.
+ * The number of the batch by which an event came to a stream; `undefined` if none is recorded, or if the position is another
+ * event's: the database went back in time, and has given it out again.
  */
 export async function batchOf(
   pool: Pool,
   stream: string,
   event: { readonly position: number; readonly eventId: string },
-): Promise<{ readonly number: number; readonly lastPosition: number } | undefined> {
-  const { rows } = await pool.query<{ number: string; last_position: string }>(
-    `select number::text, (upper(positions) - 1)::text as last_position from outbox_batches
+): Promise<number | undefined> {
+  const { rows } = await pool.query<{ number: string }>(
+    `select number::text from outbox_batches
      where stream = $1 and range_merge(positions) @> $2::bigint and positions @> $2::bigint
        and not exists (select from outbox_events where position = $2 and event_id::text <> $3)
      order by outbox_batches.number desc limit 1`,
     [stream, event.position, event.eventId],
   );
-  const [row] = rows;
-  return row && { number: Number(row.number), lastPosition: Number(row.last_position) };
+  return rows[0] && Number(rows[0].number);
 }
 
 /**

@@ -1,4 +1,5 @@
 import { createTestDatabase, type TestDatabase } from '@event-bus/database/testing';
+import pg from 'pg';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { type LogPage, readGaps, readPage, readPositions } from './pages.ts';
 import { after } from './ranges.ts';
@@ -70,6 +71,35 @@ test('positions are read range by range, and what a page left is read by the nex
   expect(shape(second)).toEqual({ positions: [1, 2, 3, 5], isFull: true });
   expect(after(5, rest)).toEqual([]);
   expect(after(9, ranges)[0]).toEqual({ first: 10, last: 10 });
+});
+
+test('a page of many ranges reads no more rows than it gives back, and some of the range that it ends in', async () => {
+  await append(...Array.from({ length: 5_000 }, () => 10));
+  await database.pool.query('analyze outbox_events');
+  const ranges = Array.from({ length: 100 }, (_, n) => ({ first: 50 * n + 1, last: 50 * n + 49 }));
+  const limits = { ...all, pageSize: 100 };
+  // Of one connection: the counts are those of its transaction.
+  const pool = new pg.Pool({ connectionString: database.url, max: 1 });
+  try {
+    await pool.query('begin');
+    for (const read of [readPositions, readGaps]) {
+      const fetched = async () => {
+        const { rows } = await pool.query<{ count: number }>(
+          'select sum(seq_tup_read + idx_tup_fetch)::int as count from pg_stat_xact_user_tables',
+        );
+        return rows[0]?.count ?? 0;
+      };
+      const before = await fetched();
+      const { rows } = await read(pool, ranges, limits);
+
+      expect(rows.map(({ position }) => position)).toEqual(
+        ranges.flatMap(({ first }) => Array.from({ length: 49 }, (_, n) => first + n)).slice(0, 100),
+      );
+      expect((await fetched()) - before).toBeLessThan(300);
+    }
+  } finally {
+    await pool.end();
+  }
 });
 
 test('a look into gaps says when it has not seen all', async () => {

@@ -32,13 +32,14 @@ const pageSql = firstOf(
   'o.position',
 );
 
-// The limits within keep a look into wide ranges from reading all of them.
+// The limits within keep a look into wide ranges from reading all of them. The order is by the ordinality itself, in which
+// the planner knows the ranges to come: were it a column of the subquery, the rows of all ranges would be read and sorted.
 const rangesSql = firstOf(
   `select o.*, ${total('o.n, o.position')} from (
-     select o.* from unnest($1::bigint[], $2::bigint[]) with ordinality r(first, last, n)
+     select r.n, o.* from unnest($1::bigint[], $2::bigint[]) with ordinality r(first, last, n)
      cross join lateral (
-       select r.n, o.* from outbox_events o where o.position between r.first and r.last order by o.position limit $3
-     ) o order by o.n, o.position limit $3
+       select o.* from outbox_events o where o.position between r.first and r.last order by o.position limit $3
+     ) o order by r.n, o.position limit $3
    ) o`,
   '$4',
   'o.n, o.position',

@@ -1,21 +1,17 @@
 import {
   type BusDatabase,
   loadArchivedPositions,
+  loadArchivedTo,
   loadGroups,
   loadTopics,
   type RegisteredGroup,
   type SourceEvent,
 } from '@event-bus/database';
-import {
-  batchesBelow,
-  batchOf,
-  type DisposableBatches,
-  newestBatches,
-  type RecordedBatch,
-} from '@event-bus/outbox/log';
+import { batchOf, type DisposableBatches, newestBatches, type RecordedBatch } from '@event-bus/outbox/log';
 import { compareEntryIds, oldestUnsettled, type StreamObserver, streamKeys } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import type { Pool } from 'pg';
+import { newestBatchOf } from '../newest-batch-of.ts';
 
 /** Where to look for what nobody needs from the log any more. */
 export interface DisposableParts {
@@ -37,10 +33,11 @@ export interface Disposable {
  */
 export async function findDisposable(parts: DisposableParts): Promise<Disposable> {
   const { pool, bus, source } = parts;
-  const [groups, topics, archived] = await Promise.all([
+  const [groups, topics, archived, archivedTo] = await Promise.all([
     loadGroups(bus),
     loadTopics(bus),
     loadArchivedPositions(bus, source),
+    loadArchivedTo(bus),
   ]);
   const readers = new Map<string, RegisteredGroup[]>();
   for (const group of groups) {
@@ -56,7 +53,10 @@ export async function findDisposable(parts: DisposableParts): Promise<Disposable
     const { stream } = newest;
     const found = await findSettled(parts, newest, readers.get(stream) ?? []);
     if (found.isCertain) settled.set(stream, found.number);
-    const number = Math.max(found.number, await archivedBatch(pool, stream, archived.get(stream)));
+    const number = Math.max(
+      found.number,
+      await archivedBatch(pool, stream, archived.get(stream), archivedTo.get(stream)),
+    );
     const isArchived = archived.has(stream) ? 'it is not archived so far' : 'it is not archived';
     batches.push({ stream, number, reason: `${found.reason}, and ${isArchived}` });
   }
@@ -69,8 +69,6 @@ interface Settled {
   readonly isCertain: boolean;
   readonly reason: string;
 }
-
-const chunk = 200;
 
 async function findSettled(
   { pool, streams }: DisposableParts,
@@ -98,29 +96,29 @@ async function findSettled(
     return { number: newest.number, isCertain: true, reason: 'it was written after the last look' };
   }
   const reason = `group ${oldest.group} has not acknowledged entry ${oldest.id}`;
-  return { number: await lastBefore(pool, newest, oldest.id), isCertain: true, reason };
+  const { id } = oldest;
+  const number = await newestBatchOf(
+    pool,
+    stream,
+    newest.number,
+    ({ lastId }) => compareEntryIds(lastId, id) < 0,
+  );
+  return { number, isCertain: true, reason };
 }
 
 function uncertain(reason: string): Settled {
   return { number: 0, isCertain: false, reason };
 }
 
-/** The newest batch of a stream that ends before an entry; 0 if none does. */
-async function lastBefore(pool: Pool, newest: RecordedBatch, id: string): Promise<number> {
-  for (let below = newest.number + 1; ; ) {
-    const batches = await batchesBelow(pool, newest.stream, below, chunk);
-    const found = batches.find(({ lastId }) => compareEntryIds(lastId, id) < 0);
-    if (found !== undefined) return found.number;
-    const oldest = batches.at(-1);
-    if (oldest === undefined) return 0;
-    below = oldest.number;
-  }
-}
-
-/** The last batch of a stream that is in the archive whole. */
-async function archivedBatch(pool: Pool, stream: string, archived: SourceEvent | undefined): Promise<number> {
-  if (archived === undefined) return 0;
+/** The last batch of a stream that is in the archive whole, where it is recorded: an event may be there for a copy of it alone. */
+async function archivedBatch(
+  pool: Pool,
+  stream: string,
+  archived: SourceEvent | undefined,
+  archivedTo: string | undefined,
+): Promise<number> {
+  if (archived === undefined || archivedTo === undefined) return 0;
   const batch = await batchOf(pool, stream, archived);
   if (batch === undefined) return 0;
-  return batch.lastPosition === archived.position ? batch.number : batch.number - 1;
+  return newestBatchOf(pool, stream, batch, ({ lastId }) => compareEntryIds(lastId, archivedTo) <= 0);
 }

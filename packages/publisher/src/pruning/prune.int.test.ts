@@ -1,9 +1,9 @@
-import { registerGroup } from '@event-bus/database';
+import { loadRetention, recordArchived, registerGroup } from '@event-bus/database';
 import { eventually } from '@event-bus/testkit';
 import { createRedisTransport } from '@event-bus/transport/redis';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
-import { audit, type Bench, createBench, sound } from '../testing.ts';
+import { audit, type Bench, createBench, type SeenEntry, sound } from '../testing.ts';
 import { type PruneReport, prune } from './prune.ts';
 
 const stream = 'events:user';
@@ -112,6 +112,17 @@ async function addGroup(group: string): Promise<void> {
   await redis('XGROUP', 'CREATE', stream, group, '0', 'MKSTREAM');
 }
 
+const lastEntry = async () => (await bench.entries(stream)).at(-1) as SeenEntry;
+
+/** Records as an archiver does that all is archived up to an entry, and up to an event of the outbox. */
+async function archived(entryId: string, { position, eventId }: Pick<SeenEntry, 'position' | 'eventId'>) {
+  const before = (await loadRetention(bench.db, stream))?.archived ?? null;
+  const lastOf = new Map([['bench', { position, eventId }]]);
+  expect(await recordArchived(bench.db, stream, { from: before, to: { entryId, eventId }, lastOf })).toBe(
+    true,
+  );
+}
+
 /** Hands out all that a group lacks and acknowledges it, but for some at the end. */
 async function acknowledge(group: string, allBut = 0): Promise<void> {
   await redis('XREADGROUP', 'GROUP', group, 'c', 'COUNT', '10000', 'STREAMS', stream, '>');
@@ -178,18 +189,13 @@ describe('a partition whose events are published and settled by every group', ()
   test('is dropped although a group lags, if the archive has them', async () => {
     const name = await oldAndSettled();
     await addGroup('sms');
-    const last = (await bench.entries(stream)).at(-1);
-    await sql`insert into stream_retention (stream) values (${stream})`.execute(bench.db);
-    const archive = (position: number, eventId: string) =>
-      sql`insert into stream_retention_sources (stream, source, archived_position, archived_event_id)
-        values (${stream}, 'bench', ${position}, ${eventId})
-        on conflict (stream, source) do update
-        set archived_position = excluded.archived_position, archived_event_id = excluded.archived_event_id`.execute(
-        bench.db,
-      );
-    await archive(9, 'another');
+    const newest = await lastEntry();
+    await archived(newest.id, { position: 9, eventId: 'another' });
     expect((await pruneNow()).dropped).toEqual([]);
-    await archive(10, last?.eventId ?? '');
+    // As a copy that somebody wrote who died before it was recorded.
+    await archived('1-1', newest);
+    expect((await pruneNow()).dropped).toEqual([]);
+    await archived(newest.id, newest);
 
     expect((await pruneNow()).dropped).toEqual([name]);
   });
@@ -356,11 +362,9 @@ test('after a FLUSHALL what is dropped is not missed, and what is not is publish
 test('a FLUSHALL that takes what only the archive has is told, once, and nothing stands still', async () => {
   const name = await oldAndSettled();
   await addGroup('sms');
-  const last = (await bench.entries(stream)).at(-1);
   await sql`delete from outbox_settled`.execute(bench.db);
-  await sql`insert into stream_retention (stream) values (${stream})`.execute(bench.db);
-  await sql`insert into stream_retention_sources (stream, source, archived_position, archived_event_id)
-    values (${stream}, 'bench', 10, ${last?.eventId ?? ''})`.execute(bench.db);
+  const newest = await lastEntry();
+  await archived(newest.id, newest);
   expect((await pruneNow()).dropped).toEqual([name]);
   await bench.insert(['new']);
   await published();
