@@ -12,6 +12,7 @@ export interface JobsOptions {
   readonly bus: Kysely<BusDatabase>;
   readonly logger: Logger;
   readonly sweep: SweepByName;
+  /** Tells by itself what of it failed. */
   readonly expire: (signal: AbortSignal) => Promise<void>;
   readonly sweepEveryMs: number;
   readonly expireEveryMs: number;

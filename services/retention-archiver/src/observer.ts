@@ -2,6 +2,12 @@ import type { WrittenObject } from '@event-bus/archive';
 import { durationHistogram, type Logger, meter } from '@event-bus/telemetry';
 import { attributeNames as attribute, messagingSystem, metricNames } from '@event-bus/telemetry/names';
 
+/** A part of expiry: one of its steps, and the stream if it is of one. */
+export interface ExpiryPart {
+  readonly step: 'plan' | 'rules' | 'delete' | 'leftovers';
+  readonly stream?: string;
+}
+
 /** Told of what an archiver does. */
 export interface ArchiverObserver {
   /** An object is verified and recorded. */
@@ -16,6 +22,9 @@ export interface ArchiverObserver {
   /** Something went wrong; the next sweep goes on. */
   failed(stream: string, error: unknown): void;
   recovered(stream: string): void;
+  /** A part of expiry went wrong; the next expiry tries it again. */
+  expiryFailed(part: ExpiryPart, error: unknown): void;
+  expiryRecovered(part: ExpiryPart): void;
 }
 
 /** Creates the observer of one archiver. */
@@ -30,13 +39,25 @@ export function createArchiverObserver(logger: Logger): ArchiverObserver {
   });
   const expired = counter(metricNames.expiredObjects, 'Objects that were deleted past their policy');
   const trimmed = counter(metricNames.trimmedEntries, 'Entries that were trimmed from a stream');
-  const errors = counter(metricNames.retentionErrors, 'Sweeps that failed');
+  const errors = counter(metricNames.retentionErrors, 'Sweeps and parts of expiry that failed');
   const duration = durationHistogram(metricNames.retentionSweepDuration, 'One sweep of one stream');
   const failing = new Map<string, string>();
-  const of = (stream: string) => ({
+  const of = (stream: string | undefined) => ({
     [attribute.messagingSystem]: messagingSystem,
-    [attribute.destinationName]: stream,
+    ...(stream === undefined ? {} : { [attribute.destinationName]: stream }),
   });
+
+  function fail(what: Failing, error: unknown, message: string): void {
+    const name = error instanceof Error ? error.name : 'unknown';
+    errors.add(1, { ...of(what.stream), [attribute.errorType]: name });
+    // Once, until it is over: an archive that is away fails every sweep of every stream.
+    if (failing.get(keyOf(what)) !== name) logger.error({ ...what, err: error }, message);
+    failing.set(keyOf(what), name);
+  }
+
+  function recover(what: Failing, message: string): void {
+    if (failing.delete(keyOf(what))) logger.info(what, message);
+  }
 
   return {
     archived(stream, { key, description, sizeBytes }) {
@@ -65,16 +86,16 @@ export function createArchiverObserver(logger: Logger): ArchiverObserver {
       logger.info({ stream, objects: count, bytes }, 'deleted from the archive what is past its policy');
     },
     swept: (stream, durationMs) => duration.record(durationMs / 1_000, of(stream)),
-    failed(stream, error) {
-      const name = error instanceof Error ? error.name : 'unknown';
-      errors.add(1, { ...of(stream), [attribute.errorType]: name });
-      // Once, until it is over: an archive that is away fails every sweep of every stream.
-      if (failing.get(stream) !== name)
-        logger.error({ stream, err: error }, 'a sweep failed; the next one goes on');
-      failing.set(stream, name);
-    },
-    recovered(stream) {
-      if (failing.delete(stream)) logger.info({ stream }, 'sweeps go through again');
-    },
+    failed: (stream, error) => fail({ stream }, error, 'a sweep failed; the next one goes on'),
+    recovered: (stream) => recover({ stream }, 'sweeps go through again'),
+    expiryFailed: (part, error) => fail(part, error, 'a part of expiry failed; the next one tries it again'),
+    expiryRecovered: (part) => recover(part, 'a part of expiry goes through again'),
   };
+}
+
+/** A sweep of a stream has no step. */
+type Failing = Partial<ExpiryPart>;
+
+function keyOf({ step, stream }: Failing): string {
+  return `${step ?? 'sweep'} ${stream ?? ''}`;
 }

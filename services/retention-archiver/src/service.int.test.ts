@@ -60,6 +60,36 @@ test('the service archives, trims, expires and tells how things stand', async ()
   expect(await lifecycle?.rules()).toMatchObject([{ prefix: 'stream=events%3Auser/', days: 32 }]);
 });
 
+test('what is past its policy is deleted though the bucket refuses lifecycle rules, and says what is refused', async () => {
+  await stage.join('mail');
+  await write([40, 30, 20, 10, 0]);
+  await stage.settle('mail', 5);
+  const refused = { kind: 'error', status: 403, code: 'AccessDenied' } as const;
+  const steps = { rules: 'PutBucketLifecycleConfiguration', leftovers: 'ListMultipartUploads' } as const;
+  const faults = Object.values(steps).map((operation) =>
+    stage.s3.inject(refused, { operation, times: Number.POSITIVE_INFINITY }),
+  );
+  const archiver = await stage.spawn('retention-archiver', { ...quick, RETENTION: '*.cold=25d' });
+
+  await eventually(async () => {
+    const text = await metrics(archiver);
+    expect(text).toMatch(/bus_archive_entries_total\{[^}]*events:user"[^}]*\} 4/);
+    expect(text).toMatch(/bus_archive_expired_objects_total\{[^}]*events:user"[^}]*\} 2/);
+    expect(text).toMatch(/bus_retention_errors_total\{[^}]*error_type="StoreRefusedError"[^}]*\} \d\d/);
+    return true;
+  });
+  expect(stage.s3.keys('archive')).toHaveLength(2);
+  for (const step of Object.keys(steps))
+    expect(
+      archiver.output().match(new RegExp(`"step":"${step}".*a part of expiry failed`, 'g')),
+    ).toHaveLength(1);
+
+  for (const fault of faults) fault.remove();
+  await archiver.waitFor(/"step":"rules".*goes through again/);
+  const { lifecycle } = await stage.store.capabilities();
+  expect(await lifecycle?.rules()).toMatchObject([{ prefix: 'stream=events%3Auser/', days: 32 }]);
+});
+
 test('a process whose clock jumps a year ahead archives, trims and deletes nothing before its time', async () => {
   await stage.join('mail');
   await write([20, 10, 0]);

@@ -11,11 +11,12 @@ export function createSweeper(parts: SweepParts & { readonly policyOf: PolicyOf 
   const { bus, observer, policyOf } = parts;
   const underWay = new Set<string>();
   return async (stream, signal) => {
-    const topic = (await registeredStreams(bus)).get(stream);
-    if (topic === undefined || underWay.has(stream)) return;
+    if (underWay.has(stream)) return;
     const beganAt = performance.now();
     underWay.add(stream);
     try {
+      const topic = (await registeredStreams(bus)).get(stream);
+      if (topic === undefined) return;
       await sweepStream(parts, { stream, topic, policy: policyOf(topic) }, signal);
       observer.recovered(stream);
     } catch (error) {
