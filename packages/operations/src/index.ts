@@ -82,7 +82,7 @@ export {
 } from './retention/policy.ts';
 export { type RetentionParts, type RetentionView, retentionStatus } from './retention/status.ts';
 export { type TrimTerm, trimTerms } from './retention/terms.ts';
-export { windowFrom } from './retention/window.ts';
+export { type HotWindow, hotWindow } from './retention/window.ts';
 export { type LogPartitions, type RetentionWindows, retentionWindows } from './retention-windows.ts';
 export { type RetryOutcome, requestRetry } from './retry.ts';
 export { listStreams, type StreamView, type StreamWriterView } from './streams.ts';

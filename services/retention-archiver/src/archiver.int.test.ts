@@ -95,6 +95,22 @@ describe('a sweep', () => {
     expect(await stage.union()).toEqual(whole);
   });
 
+  test('that may not take out all that is too much at once has more to do, but not while a group keeps it', async () => {
+    const small = { hotMs: 86_400_000, hotBytes: 1_024 };
+    const own = { archiveAfterMs: 86_400_000, maxObjectBytes: 64 * 1024 ** 2 };
+    const sweep = () => stage.sweep(small, own);
+    await stage.join('mail');
+    await stage.fill(stream, 21_000);
+
+    expect(await sweep()).toBe(false);
+    expect(await stage.client.xlen(stream)).toBe(21_000);
+
+    await stage.settle('mail');
+    expect(await sweep()).toBe(true);
+    expect(await sweep()).toBe(false);
+    expect(await stage.client.xlen(stream)).toBeLessThan(100);
+  });
+
   test('keeps what a group has not settled, names the group, and lets go when it has', async () => {
     await stage.join('mail');
     await publish(20);

@@ -45,11 +45,22 @@ export function createJobs(options: JobsOptions): Component {
         connection: { url: redisUrl, maxRetriesPerRequest: 1, enableOfflineQueue: true },
         defaultJobOptions: { removeOnComplete: true, removeOnFail: 20 },
       });
+      // Behind the streams that wait already, and once however many ask for it: also if this is asked by such a job itself.
+      const goOn = async (stream: string) => {
+        try {
+          await queue.add(SWEEP, { stream }, { deduplication: { id: stream, keepLastIfActive: true } });
+        } catch (error) {
+          logger.warn(
+            { err: error, stream },
+            'a sweep could not be planned to go on at once; the next one does',
+          );
+        }
+      };
       const worker = new Worker<{ stream?: string }>(
         QUEUE,
         async ({ name, data: { stream } }) => {
           if (name === EXPIRE) await options.expire(drain);
-          else if (stream !== undefined) await options.sweep(stream, drain);
+          else if (stream !== undefined && (await options.sweep(stream, drain))) await goOn(stream);
         },
         { prefix: PREFIX, connection, concurrency, autorun: false },
       );

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { registerTopics } from '@event-bus/database';
 import { eventually, type ServiceProcess, spawnService } from '@event-bus/testkit';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { createStage, idsOf, type Stage, stream } from './testing.ts';
@@ -58,6 +59,31 @@ test('the service archives, trims, expires and tells how things stand', async ()
   await archiver.waitFor(/Redis runs short of memory/);
   const { lifecycle } = await stage.store.capabilities();
   expect(await lifecycle?.rules()).toMatchObject([{ prefix: 'stream=events%3Auser/', days: 32 }]);
+});
+
+test('streams far beyond the memory that they may take up are let go at once, in turns', async () => {
+  await registerTopics(stage.database.db, [{ name: 'order', partitions: 1 }]);
+  const streams = [stream, 'events:order'];
+  for (const each of streams) await stage.fill(each, 41_000);
+
+  await stage.spawn('retention-archiver', {
+    ARCHIVE_EVERY: '24h',
+    ARCHIVE_AFTER: '24h',
+    ARCHIVE_CONCURRENCY: '1',
+    RETENTION: '*.hotBytes=1KiB',
+  });
+
+  await eventually(async () => {
+    const left = await Promise.all(streams.map((each) => stage.client.xlen(each)));
+    expect(Math.max(...left)).toBeLessThan(100);
+    return true;
+  });
+  const written = stage.s3.requests().filter(({ operation }) => operation === 'PutObject');
+  const turns = written.map(({ key }) => streams.findIndex((each) => key.includes(encodeURIComponent(each))));
+  expect([
+    [0, 1, 0, 1, 0, 1],
+    [1, 0, 1, 0, 1, 0],
+  ]).toContainEqual(turns);
 });
 
 test('what is past its policy is deleted though the bucket refuses lifecycle rules, and says what is refused', async () => {

@@ -1,5 +1,5 @@
 import { loadRetention, type StreamRetention } from '@event-bus/database';
-import { windowFrom } from '@event-bus/operations';
+import { hotWindow } from '@event-bus/operations';
 import { compareEntryIds, type TrimBounds } from '@event-bus/transport';
 import { adopt } from './adopt.ts';
 import { archive } from './archive.ts';
@@ -17,21 +17,30 @@ const HOUR_MS = 3_600_000;
  *                                                               ▲                          │
  *                                                               └──────────────────────────┘
  *
+ * @returns whether the next sweep would get further at once: more takes up memory than may go in one.
  * @throws StreamChangedError, OvertakenError the next sweep begins where this one should have ended.
  */
-export async function sweepStream(parts: SweepParts, swept: SweptStream, signal: AbortSignal): Promise<void> {
+export async function sweepStream(
+  parts: SweepParts,
+  swept: SweptStream,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { bus, streams, trimmer } = parts;
   const { stream, policy } = swept;
   const retention = await loadRetention(bus, stream);
   const bounds = await trimmer.bounds(stream, [], nameOf(retention?.archived ?? null));
-  if (bounds.length === 0) return;
+  if (bounds.length === 0) return false;
 
-  const from = await windowFrom(streams, stream, bounds, policy);
+  const { from, isPartial } = await hotWindow(streams, stream, bounds, policy);
   const sweep: Sweep = { ...parts, ...swept, windowFrom: from, signal };
   const found = agreement(sweep, retention, bounds);
   const adopted = await adopt(sweep, found);
   const archived = await archive(sweep, adopted, archiveBelow(sweep, bounds), () => trim(sweep));
   if (typeof archived.reached !== 'string') await trim(sweep);
+  if (!isPartial) return false;
+  // What a group or the archive keeps it would find again, and nothing else.
+  const { firstId } = await trimmer.bounds(stream, []);
+  return firstId !== null && compareEntryIds(firstId, from) >= 0;
 }
 
 /**

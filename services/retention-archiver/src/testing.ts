@@ -15,7 +15,7 @@ import {
   startRedis,
   startS3,
 } from '@event-bus/testkit';
-import type { EventTransport, StreamEntry } from '@event-bus/transport';
+import { derivedKeys, type EventTransport, type StreamEntry } from '@event-bus/transport';
 import { createRedisTransport } from '@event-bus/transport/redis';
 import type { Redis } from 'ioredis';
 import { sql } from 'kysely';
@@ -43,7 +43,9 @@ export interface Stage {
   /** Environment of processes that work here. */
   readonly env: Readonly<Record<string, string>>;
   /** One sweep by this process; everything but the newest entry is out of the window, unless `policy` says otherwise. */
-  sweep(policy?: Partial<TopicRetention>, own?: Partial<SweepParts>): Promise<void>;
+  sweep(policy?: Partial<TopicRetention>, own?: Partial<SweepParts>): Promise<boolean>;
+  /** Writes many small entries of ten minutes ago to a stream, as one source does. */
+  fill(key: string, count: number): Promise<void>;
   /** Commits events to the outbox. */
   append(count: number): Promise<void>;
   /** Starts a publisher in this process. */
@@ -129,6 +131,16 @@ export async function createStage(
         { stream, topic, policy: { ...shortest, ...policy } },
         new AbortController().signal,
       ),
+    async fill(key, count) {
+      const at = Date.now() - 600_000;
+      for (let n = 1; n <= count; ) {
+        const page = client.pipeline();
+        for (const end = Math.min(n + 1_000, count + 1); n < end; n += 1)
+          page.xadd(key, `${at}-${n}`, 'event_id', `e${n}`, 'source', 's', 'position', n, 'payload', '{}');
+        await page.exec();
+      }
+      await client.hset(derivedKeys.writers(key), 's', `${at}-${count} e${count}`);
+    },
     async append(count) {
       await sql`
         insert into outbox_events (aggregate_type, aggregate_id, event_type, tenant_id, actor_id, payload)

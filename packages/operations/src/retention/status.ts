@@ -4,7 +4,7 @@ import type { Kysely } from 'kysely';
 import { registeredStreams } from '../topology.ts';
 import type { PolicyOf } from './policy.ts';
 import { type TrimTerm, trimTerms } from './terms.ts';
-import { windowFrom } from './window.ts';
+import { hotWindow } from './window.ts';
 
 /** How a stream stands between its memory and its archive. */
 export interface RetentionView {
@@ -55,7 +55,8 @@ export async function retentionStatus(
     const anchor = archived === null ? undefined : { id: archived.entryId, eventId: archived.eventId };
     const bounds = await trimmer.bounds(stream, readers, anchor);
     const policy = policyOf(topic);
-    const terms = trimTerms(bounds, retention, await windowFrom(observer, stream, bounds, policy));
+    const window = await hotWindow(observer, stream, bounds, policy);
+    const terms = trimTerms(bounds, retention, window.from);
     views.push({
       stream,
       topic,
