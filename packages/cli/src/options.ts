@@ -1,7 +1,7 @@
-import { userInfo } from 'node:os';
 import { duration as durationText } from '@event-bus/config';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { duration } from './format.ts';
+import { thisUser } from './this-user.ts';
 
 /** Adds `--json`, which every listing has. */
 export function withJson(command: Command): Command {
@@ -10,7 +10,7 @@ export function withJson(command: Command): Command {
 
 /** Adds `--operator`, which every command has that leaves a record. */
 export function withOperator(command: Command): Command {
-  return command.option('--operator <name>', 'on record as who did it', userInfo().username);
+  return command.option('--operator <name>', 'on record as who did it', thisUser());
 }
 
 /** Reads a duration such as `30s`, in milliseconds. */

@@ -26,12 +26,12 @@ const usageStatus = 64;
 export async function runCli(args: readonly string[]): Promise<number> {
   let status = 0;
   let sendSpans = async (): Promise<void> => undefined;
-  const program = createProgram((failed) => {
-    status = failed;
-  }).hook('preAction', async () => {
-    sendSpans = await startCliTelemetry();
-  });
   try {
+    const program = createProgram((failed) => {
+      status = failed;
+    }).hook('preAction', async () => {
+      sendSpans = await startCliTelemetry();
+    });
     await program.parseAsync([...args], { from: 'user' });
     return status;
   } catch (error) {

@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import { databaseConfig, loadConfig, redisConfig } from '@event-bus/config';
 import { cancelReplay, pauseReplay, resumeReplay } from '@event-bus/operations';
 import type { Command } from 'commander';
@@ -7,6 +6,7 @@ import { withConnections } from '../connections.ts';
 import { plural } from '../format.ts';
 import { parseReplayId } from '../options.ts';
 import { print } from '../output.ts';
+import { thisUser } from '../this-user.ts';
 
 const busConfig = z.object({ BUS_DATABASE_URL: databaseConfig.BUS_DATABASE_URL });
 const cancelConfig = busConfig.extend(redisConfig);
@@ -67,6 +67,6 @@ function order(replay: Command, name: string): Command {
 
 // The parent has these options, too, and takes them.
 function orderOf(command: Command) {
-  const { operator = userInfo().username, reason = null } = command.optsWithGlobals<Partial<OrderOptions>>();
+  const { operator = thisUser(), reason = null } = command.optsWithGlobals<Partial<OrderOptions>>();
   return { operator, reason };
 }

@@ -1,4 +1,3 @@
-import { userInfo } from 'node:os';
 import { archiveConfig, openArchiveStore } from '@event-bus/archive';
 import { databaseConfig, loadConfig, redisConfig } from '@event-bus/config';
 import {
@@ -17,6 +16,7 @@ import { plural } from '../format.ts';
 import { parseCount, parseEntryId, parseInstant } from '../options.ts';
 import { print } from '../output.ts';
 import { table } from '../table.ts';
+import { thisUser } from '../this-user.ts';
 import { addReplayControl } from './replay-control.ts';
 import { addReplayList } from './replay-list.ts';
 import { followReplay } from './replay-progress.ts';
@@ -71,7 +71,7 @@ export function addReplay(program: Command, setStatus: SetStatus): void {
     .option('--aggregate <aggregate_id>', 'events of this aggregate')
     .option('--rate <n>', 'at most so many events per second', parseCount(1))
     .option('--reason <text>', 'why, for the record')
-    .option('--operator <name>', 'on record as who did it', userInfo().username)
+    .option('--operator <name>', 'on record as who did it', thisUser())
     .option('--dry-run', 'only count what it would be, by event type')
     .option('--no-wait', 'do not wait for its end')
     .addHelpText(

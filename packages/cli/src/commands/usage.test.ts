@@ -76,3 +76,19 @@ test.for([
   expect(output).not.toMatch(/\n\s+at /);
   expect(status).toBe(64);
 });
+
+const namelessUid = 12_345;
+
+// Only root may become somebody else, and back.
+test.skipIf(process.geteuid?.() !== 0)(
+  'under a UID that has no name, as containers have it, that is who did it',
+  async () => {
+    process.seteuid?.(namelessUid);
+    const statuses = await Promise.all([runCli(['replay', '--help']), runCli(['pause', '--help'])]).finally(
+      () => process.seteuid?.(0),
+    );
+
+    expect(statuses).toEqual([0, 0]);
+    expect(output.match(/\(default: "uid 12345"\)/g)).toHaveLength(2);
+  },
+);
