@@ -20,19 +20,22 @@ test('migrates an empty database, says what was applied, and has nothing to do t
   expect(after.status).toBe(0);
 });
 
-test('migrates the database of the bus too, if it is another one', async () => {
-  const [own, bus] = [
+test('migrates the databases of the bus and of the inboxes too, each once', async () => {
+  const [own, bus, inbox] = [
+    await createTestDatabase(inject('postgresUrl')),
     await createTestDatabase(inject('postgresUrl')),
     await createTestDatabase(inject('postgresUrl')),
   ];
-  const both = await runBus(['migrate'], { DATABASE_URL: own.url, BUS_DATABASE_URL: bus.url });
-  const again = await runBus(['migrate'], { DATABASE_URL: bus.url });
-  await own.drop();
-  await bus.drop();
+  const all = { DATABASE_URL: own.url, BUS_DATABASE_URL: bus.url, INBOX_DATABASE_URL: inbox.url };
+  const first = await runBus(['migrate'], all);
+  const again = await runBus(['migrate'], { ...all, INBOX_DATABASE_URL: bus.url });
+  const alone = await runBus(['migrate'], { DATABASE_URL: inbox.url });
+  for (const database of [own, bus, inbox]) await database.drop();
 
-  expect(both.status).toBe(0);
-  expect(both.output.match(/: applied /g)).toHaveLength(2);
-  expect(again.output).toContain('up to date');
+  expect(first.status).toBe(0);
+  expect(first.output.match(/: applied /g)).toHaveLength(3);
+  expect(again.output.match(/: up to date /g)).toHaveLength(2);
+  expect(alone.output).toMatch(/^\S+ on \S+: up to date with \d{4}-\S+\n$/);
 });
 
 test('gives up at once on a database that is away, and says why without the password', async () => {

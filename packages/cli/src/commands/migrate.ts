@@ -6,12 +6,14 @@ import { z } from 'zod';
 import { type Connections, withConnections } from '../connections.ts';
 import { messageOf } from '../failure.ts';
 import { duration } from '../format.ts';
+import { inboxConfig } from '../inbox-config.ts';
 import { timeoutOption } from '../options.ts';
 import { print, printError } from '../output.ts';
 
 const config = z.object({
   DATABASE_URL: databaseConfig.DATABASE_URL,
   BUS_DATABASE_URL: databaseConfig.BUS_DATABASE_URL,
+  ...inboxConfig,
 });
 
 const longestPauseMs = 3_000;
@@ -22,7 +24,8 @@ export function addMigrate(program: Command): void {
     .command('migrate')
     .summary('bring the databases up to date')
     .description(
-      'Brings the schema of DATABASE_URL, and of BUS_DATABASE_URL if that is another one, up to date. May be repeated, and run by many at once.',
+      'Brings the schema of DATABASE_URL, and of BUS_DATABASE_URL and INBOX_DATABASE_URL if those are others, up to date. May be ' +
+        'repeated, and run by many at once.',
     )
     .option('--wait', 'wait for a database that cannot be reached')
     .addOption(timeoutOption('with --wait, for how long', 60_000))
@@ -30,8 +33,8 @@ export function addMigrate(program: Command): void {
     .action(async ({ wait, timeout }: { readonly wait?: true; readonly timeout: number }) => {
       const env = loadConfig(config, process.env);
       const waitMs = wait === true ? timeout : 0;
-      const urls = new Map([[env.DATABASE_URL.reveal(), env.DATABASE_URL]]);
-      urls.set(env.BUS_DATABASE_URL.reveal(), env.BUS_DATABASE_URL);
+      const all = [env.DATABASE_URL, env.BUS_DATABASE_URL, env.INBOX_DATABASE_URL];
+      const urls = new Map(all.map((url) => [url.reveal(), url]));
       await withConnections(async (connections) => {
         for (const url of urls.values()) await migrateOne(connections, url, waitMs);
       });
