@@ -62,6 +62,7 @@ export {
 export { cancelReplay, pauseReplay, type ReplayOrder, resumeReplay } from './replays/control.ts';
 export {
   EmptyReplayError,
+  FormerHistoryError,
   HistoryExpiredError,
   ReplayStateError,
   TopicNotReadError,
@@ -86,5 +87,11 @@ export { type HotWindow, hotWindow } from './retention/window.ts';
 export { type LogPartitions, type RetentionWindows, retentionWindows } from './retention-windows.ts';
 export { type RetryOutcome, requestRetry } from './retry.ts';
 export { listStreams, type StreamView, type StreamWriterView } from './streams.ts';
-export { registeredStreams, streamsOfGroup, streamsOfTopics } from './topology.ts';
+export {
+  formerStreams,
+  registeredStreams,
+  retainedStreams,
+  streamsOfGroup,
+  streamsOfTopics,
+} from './topology.ts';
 export { waitForEvent } from './wait-for-event.ts';

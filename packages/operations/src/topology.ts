@@ -1,5 +1,5 @@
 import { type BusDatabase, loadGroup, loadGroups, loadTopics } from '@event-bus/database';
-import { streamKeys } from '@event-bus/transport';
+import { formerStreamKeys, streamKeys } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import { UnknownGroupError, UnknownTopicError } from './errors.ts';
 
@@ -9,6 +9,24 @@ export async function registeredStreams(bus: Kysely<BusDatabase>): Promise<Map<s
   return new Map(
     topics.flatMap(({ name, partitions }) => streamKeys(name, partitions).map((stream) => [stream, name])),
   );
+}
+
+/**
+ * The streams that topics of several partitions had while they had one, with the topic's name. Some of them never were. What
+ * they hold is archived, trimmed and deleted as before.
+ */
+export async function formerStreams(bus: Kysely<BusDatabase>): Promise<Map<string, string>> {
+  const topics = [...(await loadTopics(bus)).values()];
+  return new Map(
+    topics.flatMap(({ name, partitions }) =>
+      formerStreamKeys(name, partitions).map((stream) => [stream, name]),
+    ),
+  );
+}
+
+/** All streams whose entries are kept as long as a policy says: the registered ones, and those before them. */
+export async function retainedStreams(bus: Kysely<BusDatabase>): Promise<Map<string, string>> {
+  return new Map([...(await registeredStreams(bus)), ...(await formerStreams(bus))]);
 }
 
 /**

@@ -10,7 +10,7 @@ export {
   TransportError,
   UnknownOutcomeError,
 } from './errors.ts';
-export { derivedKeys, HANDED_BACK, placeKey, streamKey, streamKeys } from './keys.ts';
+export { derivedKeys, formerStreamKeys, HANDED_BACK, placeKey, streamKey, streamKeys } from './keys.ts';
 export type {
   AppendResult,
   ClaimPage,

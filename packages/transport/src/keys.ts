@@ -11,6 +11,13 @@ export function streamKeys(topic: string, partitions: number): string[] {
 }
 
 /**
+ * The stream that a topic of several partitions had while it had one, if it ever did. Nobody writes to it or reads it any more.
+ */
+export function formerStreamKeys(topic: string, partitions: number): string[] {
+  return partitions === 1 ? [] : [streamKey(topic, 0, 1)];
+}
+
+/**
  * Keys derived from a stream. The hash tag puts each into the Cluster slot of its stream, so that one script
  * may touch both.
  */

@@ -4,7 +4,7 @@ import { eventually } from '@event-bus/testkit';
 import { compareEntryIds, derivedKeys } from '@event-bus/transport';
 import { afterEach, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { sweepStream } from './stream-sweep.ts';
-import { bucket, createStage, idsOf, type Stage, stream, whole } from './testing.ts';
+import { bucket, createStage, idsOf, type Stage, stream, topic, whole } from './testing.ts';
 
 let stage: Stage;
 
@@ -109,6 +109,31 @@ describe('a sweep', () => {
     expect(await sweep()).toBe(true);
     expect(await sweep()).toBe(false);
     expect(await stage.client.xlen(stream)).toBeLessThan(100);
+  });
+
+  test('of a stream that its topic had before it was given more partitions waits for the groups that read it, and no others', async () => {
+    await stage.join('mail');
+    await publish(20);
+    await stage.settle('mail', 5);
+    await stage.database.pool.query('update topics set partitions = 2');
+    await registerGroup(stage.database.db, {
+      name: 'late',
+      topics: [topic],
+      ordering: 'none',
+      startFrom: 'beginning',
+      startPositions: new Map(),
+      policy: {},
+    });
+
+    await stage.sweep();
+
+    expect(await stage.standing()).toHaveLength(15);
+    expect((await stage.status())?.blockedBy).toMatchObject([{ group: 'mail' }]);
+    await stage.settle('mail');
+    await stage.sweep();
+    expect(await stage.standing()).toHaveLength(1);
+    expect((await stage.status())?.blockedBy).toEqual([]);
+    expect(await stage.union()).toEqual(whole);
   });
 
   test('keeps what a group has not settled, names the group, and lets go when it has', async () => {

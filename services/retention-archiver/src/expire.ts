@@ -1,6 +1,6 @@
 import { type ArchiveStore, deleteExpired, setExpiryRules } from '@event-bus/archive';
 import { type BusDatabase, clockOf } from '@event-bus/database';
-import { type PolicyOf, registeredStreams } from '@event-bus/operations';
+import { type PolicyOf, retainedStreams } from '@event-bus/operations';
 import type { Kysely } from 'kysely';
 import type { ArchiverObserver, ExpiryPart } from './observer.ts';
 
@@ -25,8 +25,8 @@ interface Kept {
 }
 
 /**
- * Creates the expiry of one process: it deletes what is past the policy of its topic, oldest first, of streams that are
- * registered and of no others, and has the store do the same some days later by rules of its own, where it has such. What
+ * Creates the expiry of one process: it deletes what is past the policy of its topic, oldest first, of streams that topics
+ * have or had and of no others, and has the store do the same some days later by rules of its own, where it has such. What
  * fails is told, and keeps nothing else from being done: a bucket whose rules this process may not set is emptied all the
  * same.
  *
@@ -67,7 +67,7 @@ export function createExpiry({
       }
     };
     await attempt({ step: 'plan' }, async () => {
-      const streams = [...(await registeredStreams(bus))].map(([stream, topic]) => ({
+      const streams = [...(await retainedStreams(bus))].map(([stream, topic]) => ({
         stream,
         coldMs: policyOf(topic).coldMs,
       }));

@@ -1,5 +1,5 @@
 import type { BusDatabase } from '@event-bus/database';
-import { registeredStreams } from '@event-bus/operations';
+import { retainedStreams } from '@event-bus/operations';
 import { type Component, pollLoop } from '@event-bus/service';
 import type { Logger } from '@event-bus/telemetry';
 import { Queue, Worker } from 'bullmq';
@@ -69,7 +69,7 @@ export function createJobs(options: JobsOptions): Component {
       worker.on('error', (error) => logger.debug({ err: error }, 'the queue of jobs'));
       const plan = async () => {
         const wanted = new Map([[EXPIRE, { every: expireEveryMs, name: EXPIRE, data: {} }]]);
-        for (const stream of (await registeredStreams(bus)).keys())
+        for (const stream of (await retainedStreams(bus)).keys())
           wanted.set(`${SWEEP}:${stream}`, { every: sweepEveryMs, name: SWEEP, data: { stream } });
         await schedule(queue, wanted);
       };

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { registerTopics } from '@event-bus/database';
+import { registerGroup, registerTopics } from '@event-bus/database';
 import { eventually, type ServiceProcess, spawnService } from '@event-bus/testkit';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
-import { createStage, idsOf, type Stage, stream } from './testing.ts';
+import { createStage, idsOf, type Stage, stream, topic } from './testing.ts';
 
 let stage: Stage;
 
@@ -114,6 +114,29 @@ test('what is past its policy is deleted though the bucket refuses lifecycle rul
   await archiver.waitFor(/"step":"rules".*goes through again/);
   const { lifecycle } = await stage.store.capabilities();
   expect(await lifecycle?.rules()).toMatchObject([{ prefix: 'stream=events%3Auser/', days: 32 }]);
+});
+
+test('of a topic that was given more partitions, the stream it had before is archived, trimmed and deleted in its time', async () => {
+  await stage.join('mail');
+  await write([40, 30, 20, 10, 0]);
+  await stage.settle('mail', 4);
+  await stage.database.pool.query('update topics set partitions = 2');
+  await registerGroup(stage.database.db, {
+    name: 'late',
+    topics: [topic],
+    ordering: 'none',
+    startFrom: 'beginning',
+    startPositions: new Map(),
+    policy: {},
+  });
+
+  await stage.spawn('retention-archiver', { ...quick, RETENTION: '*.cold=25d' });
+
+  await eventually(async () => (await stage.client.xlen(stream)) === 1);
+  await eventually(() => stage.s3.keys('archive').length === 2);
+  const { lifecycle } = await stage.store.capabilities();
+  expect((await lifecycle?.rules())?.map(({ prefix }) => prefix)).toContain('stream=events%3Auser/');
+  expect(await stage.status()).toMatchObject({ stream, topic, length: 1, blockedBy: [] });
 });
 
 test('a process whose clock jumps a year ahead archives, trims and deletes nothing before its time', async () => {

@@ -1,4 +1,4 @@
-import { type PolicyOf, registeredStreams } from '@event-bus/operations';
+import { type PolicyOf, retainedStreams } from '@event-bus/operations';
 import { OvertakenError } from './errors.ts';
 import { sweepStream } from './stream-sweep.ts';
 import type { SweepParts } from './sweep.ts';
@@ -18,7 +18,7 @@ export function createSweeper(parts: SweepParts & { readonly policyOf: PolicyOf 
     const beganAt = performance.now();
     underWay.add(stream);
     try {
-      const topic = (await registeredStreams(bus)).get(stream);
+      const topic = (await retainedStreams(bus)).get(stream);
       if (topic === undefined) return false;
       const hasMore = await sweepStream(parts, { stream, topic, policy: policyOf(topic) }, signal);
       observer.recovered(stream);

@@ -1,5 +1,5 @@
 import { loadGroups, loadRetention, recordTrimmed, type SourceEvent } from '@event-bus/database';
-import { trimTerms } from '@event-bus/operations';
+import { formerStreams, trimTerms } from '@event-bus/operations';
 import { compareEntryIds, type LastOfSources } from '@event-bus/transport';
 import { OvertakenError, StreamChangedError } from './errors.ts';
 import { nameOf, type Sweep } from './sweep.ts';
@@ -52,7 +52,7 @@ export async function trim(sweep: Sweep): Promise<void> {
 
 /**
  * The groups that are to read the stream now, and those that read it though nobody registered them. A sweep may take long,
- * and who comes meanwhile needs what it has yet to read.
+ * and who comes meanwhile needs what it has yet to read. Who came when nobody read the stream any more was never to read it.
  */
 async function readersOf({ bus, streams, stream, topic }: Sweep): Promise<{
   readonly groups: readonly string[];
@@ -61,7 +61,10 @@ async function readersOf({ bus, streams, stream, topic }: Sweep): Promise<{
   // In this order: a group is registered before it reads, so that one which is found here is registered, or never was.
   const present = await streams.groupNames(stream);
   const registered = await loadGroups(bus);
-  const groups = registered.filter(({ topics }) => topics.includes(topic)).map(({ name }) => name);
+  const isFormer = (await formerStreams(bus)).has(stream);
+  const groups = registered
+    .filter(({ name, topics }) => topics.includes(topic) && (!isFormer || present.includes(name)))
+    .map(({ name }) => name);
   const bystanders = present.filter((name) => !groups.includes(name));
   return { groups, bystanders };
 }

@@ -134,6 +134,23 @@ test('replays archive and stream, shows how far it is, and ends when the group h
   });
 });
 
+test('refuses a range that begins before the topic had several partitions, and says from when on it can be had', async () => {
+  await publish(3);
+  await archive(2);
+  const [last] = await bench.transport.observer().range(stream, '-', '+', 1);
+  await bench.database.pool.query(`update topics set partitions = 2 where name = 'user'`);
+
+  const { status, output } = await bus(...everything, '--dry-run');
+  expect(status).toBe(1);
+  expect(output).toContain('what was published to events:user before');
+  const [, at = ''] = / until (\S+Z),/.exec(output) ?? [];
+  expect(at).toBe(new Date(Number(last?.id.split('-')[0])).toISOString());
+
+  const from = new Date(Date.parse(at) + 1).toISOString();
+  const later = await bus('replay', '--group', group, '--topic', 'user', '--from', from, '--dry-run');
+  expect(later.output).toBe('nothing was published to user in this range\n');
+});
+
 test('says what a replay waits for that does not get on', async () => {
   const [eventId = ''] = await publish(1);
   replayer = await spawnService({

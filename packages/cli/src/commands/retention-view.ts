@@ -2,6 +2,7 @@ import { databaseConfig, loadConfig, redisConfig } from '@event-bus/config';
 import { platformCatalog } from '@event-bus/contracts';
 import {
   createPolicies,
+  formerStreams,
   type RetentionView,
   retentionConfig,
   retentionStatus,
@@ -28,7 +29,11 @@ export async function loadViews(topic?: string): Promise<readonly RetentionView[
   return withConnections(async (connections) => {
     const { db: bus } = await connections.database(env.BUS_DATABASE_URL);
     const transport = connections.redis(env.REDIS_URL);
-    const streams = topic === undefined ? undefined : await streamsOfTopics(bus, topic);
+    const own = await streamsOfTopics(bus, topic);
+    const former = [...(await formerStreams(bus))].filter(
+      ([, name]) => topic === undefined || name === topic,
+    );
+    const streams = [...own, ...former.map(([stream]) => stream)];
     const parts = { bus, observer: transport.observer(), trimmer: transport.trimmer(), policyOf };
     return retentionStatus(parts, streams);
   });

@@ -69,3 +69,18 @@ test('a topic that nobody registered is refused by its name', async () => {
   expect(status).toBe(1);
   expect(output).toContain('users');
 });
+
+test('what a topic held before it had several partitions is told beside them, if there ever was any', async () => {
+  await bench.database.pool.query(
+    `update topics set partitions = 2; insert into topics (name, partitions) values ('project', 2)`,
+  );
+  const streamsOf = (views: unknown) => (views as { readonly stream: string }[]).map((view) => view.stream);
+  const users = ['events:user:0', 'events:user:1', stream];
+
+  expect(streamsOf(await bench.json(['retention', 'explain', '--topic', 'user']))).toEqual(users);
+  expect(streamsOf(await bench.json(['retention', 'status']))).toEqual([
+    'events:project:0',
+    'events:project:1',
+    ...users,
+  ]);
+});

@@ -18,6 +18,24 @@ export class HistoryExpiredError extends Error {
   }
 }
 
+/** The range begins in a stream that the topic had while it had one partition: groups do not read what is brought there. */
+export class FormerHistoryError extends Error {
+  override readonly name = 'FormerHistoryError';
+  readonly code = 'history_former';
+  readonly stream: string;
+  /** The last entry of that stream. */
+  readonly lastId: string;
+
+  constructor(topic: string, stream: string, lastId: string) {
+    const at = new Date(issuedAt(lastId)).toISOString();
+    super(
+      `${topic} has several partitions now, and what was published to ${stream} before, until ${at}, cannot be replayed: ask for a range that begins later; what came before is read from the archive with SQL`,
+    );
+    this.stream = stream;
+    this.lastId = lastId;
+  }
+}
+
 /** No entry of the topic lies within the range. */
 export class EmptyReplayError extends Error {
   override readonly name = 'EmptyReplayError';

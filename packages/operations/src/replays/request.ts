@@ -8,8 +8,8 @@ import {
   recordAction,
 } from '@event-bus/database';
 import type { Kysely } from 'kysely';
-import { streamsOfGroup, streamsOfTopics } from '../topology.ts';
-import { EmptyReplayError, TopicNotReadError } from './errors.ts';
+import { formerStreams, streamsOfGroup, streamsOfTopics } from '../topology.ts';
+import { EmptyReplayError, FormerHistoryError, TopicNotReadError } from './errors.ts';
 import { type ReplayBounds, rangeOf } from './range.ts';
 
 /** What is to be replayed to whom. */
@@ -31,6 +31,7 @@ export interface ReplayPlan extends ReplayWish {
  * Looks up what a replay would have to read. Changes nothing.
  * @throws UnknownGroupError, UnknownTopicError, TopicNotReadError
  * @throws HistoryExpiredError the beginning of the range is not there any more.
+ * @throws FormerHistoryError the range begins before the topic had several partitions.
  * @throws EmptyReplayError there is nothing in the range.
  */
 export async function planReplay(
@@ -43,6 +44,7 @@ export async function planReplay(
   const streams = await streamsOfTopics(bus, topic);
   const { topics = [] } = (await loadGroup(bus, group)) ?? {};
   if (!topics.includes(topic)) throw new TopicNotReadError(group, topic, topics);
+  await refuseFormer(bus, history, wish);
   const ranges: ReplayRange[] = [];
   for (const stream of streams) {
     const range = await rangeOf(history, stream, { from, to });
@@ -54,6 +56,20 @@ export async function planReplay(
     occurredTo: to !== undefined && 'at' in to ? to.at : null,
   };
   return { ...wish, ranges, filter: { ...occurred, eventType, tenantId, aggregateId } };
+}
+
+async function refuseFormer(
+  bus: Kysely<BusDatabase>,
+  history: History,
+  { topic, from }: ReplayWish,
+): Promise<void> {
+  // Not widened: what comes a moment later is all in the streams that are read.
+  const exactly = 'at' in from ? { id: `${from.at.getTime()}-0` } : from;
+  for (const [stream, name] of await formerStreams(bus)) {
+    if (name !== topic) continue;
+    const lastId = (await rangeOf(history, stream, { from: exactly, to: undefined }))?.lastId ?? null;
+    if (lastId !== null) throw new FormerHistoryError(topic, stream, lastId);
+  }
 }
 
 /** Asks for a planned replay: a replayer takes it up. Returns its ID. */

@@ -1,7 +1,7 @@
 import { type BusDatabase, loadGroups, loadRetentions } from '@event-bus/database';
 import { compareEntryIds, issuedAt, type StreamObserver, type StreamTrimmer } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
-import { registeredStreams } from '../topology.ts';
+import { formerStreams, retainedStreams } from '../topology.ts';
 import type { PolicyOf } from './policy.ts';
 import { type TrimTerm, trimTerms } from './terms.ts';
 import { hotWindow } from './window.ts';
@@ -34,14 +34,15 @@ export interface RetentionParts {
   readonly policyOf: PolicyOf;
 }
 
-/** How every stream of every registered topic stands, or some of them. Reads only. */
+/** How every stream of every registered topic stands, former ones included, or some of them. Reads only. */
 export async function retentionStatus(
   parts: RetentionParts,
   only?: readonly string[],
 ): Promise<RetentionView[]> {
   const { bus, observer, trimmer, policyOf } = parts;
-  const [streams, groups, retentions] = await Promise.all([
-    registeredStreams(bus),
+  const [streams, former, groups, retentions] = await Promise.all([
+    retainedStreams(bus),
+    formerStreams(bus),
     loadGroups(bus),
     loadRetentions(bus),
   ]);
@@ -50,10 +51,14 @@ export async function retentionStatus(
   for (const [stream, topic] of streams) {
     if (only !== undefined && !only.includes(stream)) continue;
     const retention = recorded.get(stream);
-    const readers = groups.filter(({ topics }) => topics.includes(topic)).map(({ name }) => name);
+    const present = former.has(stream) ? (await observer.groups(stream)).map(({ group }) => group) : null;
+    const readers = groups
+      .filter(({ name, topics }) => topics.includes(topic) && (present?.includes(name) ?? true))
+      .map(({ name }) => name);
     const archived = retention?.archived ?? null;
     const anchor = archived === null ? undefined : { id: archived.entryId, eventId: archived.eventId };
     const bounds = await trimmer.bounds(stream, readers, anchor);
+    if (present !== null && retention === undefined && bounds.length === 0) continue;
     const policy = policyOf(topic);
     const window = await hotWindow(observer, stream, bounds, policy);
     const terms = trimTerms(bounds, retention, window.from);

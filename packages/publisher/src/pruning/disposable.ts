@@ -7,8 +7,20 @@ import {
   type RegisteredGroup,
   type SourceEvent,
 } from '@event-bus/database';
-import { batchOf, type DisposableBatches, newestBatches, type RecordedBatch } from '@event-bus/outbox/log';
-import { compareEntryIds, oldestUnsettled, type StreamObserver, streamKeys } from '@event-bus/transport';
+import {
+  batchOf,
+  type DisposableBatches,
+  loadSettled,
+  newestBatches,
+  type RecordedBatch,
+} from '@event-bus/outbox/log';
+import {
+  compareEntryIds,
+  formerStreamKeys,
+  oldestUnsettled,
+  type StreamObserver,
+  streamKeys,
+} from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import type { Pool } from 'pg';
 import { newestBatchOf } from '../newest-batch-of.ts';
@@ -29,7 +41,8 @@ export interface Disposable {
 
 /**
  * Finds, for each stream of an outbox, up to which batch every group that reads it has acknowledged all, and up to which
- * it is verified in the archive. Of a stream that nobody reads nothing is settled.
+ * it is verified in the archive. Of a stream that nobody reads nothing is settled; but if it is nobody's because its topic
+ * was given several partitions, what was settled by then stays so.
  */
 export async function findDisposable(parts: DisposableParts): Promise<Disposable> {
   const { pool, bus, source } = parts;
@@ -42,21 +55,25 @@ export async function findDisposable(parts: DisposableParts): Promise<Disposable
   const readers = new Map<string, RegisteredGroup[]>();
   for (const group of groups) {
     for (const topic of group.topics) {
-      for (const stream of streamKeys(topic, topics.get(topic)?.partitions ?? 1)) {
+      const partitions = topics.get(topic)?.partitions ?? 1;
+      for (const stream of [...streamKeys(topic, partitions), ...formerStreamKeys(topic, partitions)]) {
         readers.set(stream, [...(readers.get(stream) ?? []), group]);
       }
     }
   }
+  const former = new Set(
+    [...topics.values()].flatMap(({ name, partitions }) => formerStreamKeys(name, partitions)),
+  );
   const settled = new Map<string, number>();
   const batches: DisposableBatches[] = [];
   for (const newest of await newestBatches(pool)) {
     const { stream } = newest;
     const found = await findSettled(parts, newest, readers.get(stream) ?? []);
     if (found.isCertain) settled.set(stream, found.number);
-    const number = Math.max(
-      found.number,
-      await archivedBatch(pool, stream, archived.get(stream), archivedTo.get(stream)),
-    );
+    // Groups that came later are not on it, and Redis may have forgotten the others: what was noted before is true for ever.
+    const noted = former.has(stream) && !found.isCertain ? await loadSettled(pool, stream) : 0;
+    const inArchive = await archivedBatch(pool, stream, archived.get(stream), archivedTo.get(stream));
+    const number = Math.max(found.number, noted, inArchive);
     const isArchived = archived.has(stream) ? 'it is not archived so far' : 'it is not archived';
     batches.push({ stream, number, reason: `${found.reason}, and ${isArchived}` });
   }
