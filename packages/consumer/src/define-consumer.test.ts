@@ -58,6 +58,35 @@ test.each<[string, Partial<ConsumerOptions>, string]>([
     'user.created has two handlers',
   ],
   ['no attempts', { retry: { maxAttempts: 0 } }, 'retry.maxAttempts must be a whole number from 1'],
+  [
+    'a backoff that is no function',
+    { retry: { backoff: '5s' as unknown as () => number } },
+    'consumer "g": retry.backoff must be a function such as exponential("1s"), not "5s"',
+  ],
+  [
+    'a backoff without a delay after some attempt',
+    { retry: { maxAttempts: 5, backoff: (attempt) => [10, 20][attempt - 1] as number } },
+    'consumer "g": retry.backoff must give a number of milliseconds, 0 or more, and gives undefined after attempt 3',
+  ],
+  [
+    "a handler's own backoff that throws",
+    {
+      handlers: [
+        on(
+          userCreated,
+          {
+            retry: {
+              backoff() {
+                throw new Error('no table');
+              },
+            },
+          },
+          () => undefined,
+        ),
+      ],
+    },
+    'on(user.created) retry.backoff must not throw, and throws after attempt 1: Error: no table',
+  ],
   ['half a transaction at a time', { concurrency: 0.5 }, 'concurrency must be a whole number'],
   [
     'a batch size without batches',
@@ -73,6 +102,16 @@ test.each<[string, Partial<ConsumerOptions>, string]>([
   ],
 ])('%s is refused', (_, options, message) => {
   expect(() => defineConsumer({ group: 'g', handlers: [renamed], ...options })).toThrow(message);
+});
+
+test('a backoff need not know a delay after the last attempt', () => {
+  const backoff = (attempt: number) => [10, 20][attempt - 1] as number;
+
+  expect(
+    defineConsumer({ group: 'g', retry: { maxAttempts: 3, backoff }, handlers: [renamed] }),
+  ).toMatchObject({
+    handlings: new Map([['user.renamed', { retry: { maxAttempts: 3, backoff } }]]),
+  });
 });
 
 test('everything that is wrong is told at once', () => {

@@ -4,7 +4,7 @@ import { createChecks } from './definition-checks.ts';
 import type { Duration } from './duration.ts';
 import { ConsumerDefinitionError } from './errors.ts';
 import { createOn, type Handling, type On } from './handler.ts';
-import { exponential, type RetryPolicy } from './retry-policy.ts';
+import { defaultRetry, type RetryPolicy } from './retry-policy.ts';
 
 /** What a consumer may state; all but `group` and `handlers` has a default. */
 export interface ConsumerOptions<DB = BusDatabase> {
@@ -89,7 +89,6 @@ export interface ConsumerDefinition {
 
 // The first two times a process dies it may have died of any event it held: only the third tells.
 const fewestDeliveries = 3;
-const defaultRetry: RetryPolicy = { maxAttempts: 5, backoff: exponential('1s', { max: '5m' }) };
 
 /**
  * Declares a consumer: a group and what it does with which events. The result is frozen; nothing runs yet.
@@ -141,7 +140,7 @@ function resolveConsumer<DB>(options: ConsumerOptions<DB>): ConsumerDefinition {
     if (handlings.has(definition.type))
       checks.fault(`${definition.type} has two handlers: a group handles an event once`);
     const ownRetry = { ...retry, ...own.retry };
-    checks.count(own.retry ? `${where} retry.maxAttempts` : 'retry.maxAttempts', ownRetry.maxAttempts, 1_000);
+    checks.retry(own.retry ? `${where} retry` : 'retry', ownRetry);
     const timeoutMs = checks.duration(own.timeout ? `${where} timeout` : 'timeout', own.timeout ?? timeout);
     if (typeof handle !== 'function') checks.fault(`${where} has no handler function`);
     const resolved = {

@@ -1,4 +1,5 @@
 import { parseDuration } from './duration.ts';
+import { delayAfter, type RetryPolicy } from './retry-policy.ts';
 
 /** Collects what is wrong with a definition, so that all of it is told at once. */
 export interface DefinitionChecks {
@@ -8,12 +9,15 @@ export interface DefinitionChecks {
   oneOf(field: string, value: unknown, choices: readonly string[]): void;
   /** A whole number from 1 to `max`. */
   count(field: string, value: unknown, max: number): void;
+  /** Attempts that can be counted, and a delay after each but the last. */
+  retry(field: string, policy: RetryPolicy): void;
   /** Its milliseconds, or 1 if it is none. */
   duration(field: string, value: unknown): number;
 }
 
 // A timer takes no more.
 const maxDurationMs = 2_147_483_647;
+const mostAttempts = 1_000;
 
 /** Creates checks that have found nothing yet. The same fault is told once. */
 export function createChecks(): DefinitionChecks {
@@ -21,7 +25,7 @@ export function createChecks(): DefinitionChecks {
   const fault = (text: string) => {
     if (!faults.includes(text)) faults.push(text);
   };
-  return {
+  const checks: DefinitionChecks = {
     faults,
     fault,
     name(field, value) {
@@ -41,6 +45,18 @@ export function createChecks(): DefinitionChecks {
         fault(`${field} must be a whole number from 1 to ${max}, not ${show(value)}`);
       }
     },
+    retry(field, { maxAttempts, backoff }) {
+      checks.count(`${field}.maxAttempts`, maxAttempts, mostAttempts);
+      if (typeof backoff !== 'function') {
+        fault(`${field}.backoff must be a function such as exponential("1s"), not ${show(backoff)}`);
+        return;
+      }
+      for (let attempt = 1; attempt < Math.min(maxAttempts, mostAttempts); attempt += 1) {
+        const delay = delayAfter(attempt, backoff);
+        // That of one attempt says enough.
+        if ('fault' in delay) return fault(`${field}.backoff ${delay.fault}`);
+      }
+    },
     duration(field, value) {
       const ms = typeof value === 'string' ? parseDuration(value) : undefined;
       if (ms === undefined || ms < 1 || ms > maxDurationMs) {
@@ -50,6 +66,7 @@ export function createChecks(): DefinitionChecks {
       return ms;
     },
   };
+  return checks;
 }
 
 function show(value: unknown): string {

@@ -22,13 +22,21 @@ export function createReporter(logger: Logger): Reporter {
         prepared.log().error({ ...entry, reason, err: loggableError(error) }, 'the event is given up');
       }
       if (settlement.kind === 'failed') {
-        const { reason, error, delayMs } = settlement;
+        const { reason, error, delayMs, backoffFault } = settlement;
         prepared
           .log()
           .warn(
             { ...entry, reason, retry_in_ms: delayMs, err: loggableError(error) },
             'the event was not handled and will be tried again',
           );
+        if (backoffFault !== undefined) {
+          prepared
+            .log()
+            .error(
+              { ...entry, reason: `backoff ${backoffFault}` },
+              'a backoff has no delay to give; the default one is kept to',
+            );
+        }
       }
     },
     undecodable(reason, fields) {

@@ -1,6 +1,6 @@
 import { assert, double, integer, property } from 'fast-check';
 import { expect, test } from 'vitest';
-import { exponential } from './retry-policy.ts';
+import { type Backoff, delayAfter, exponential } from './retry-policy.ts';
 
 test('without jitter the delay doubles up to its bound', () => {
   const backoff = exponential('1s', { max: '10s', jitter: 0 });
@@ -49,4 +49,30 @@ test.each([
   ['1s', { jitter: 2 }, /jitter/],
 ] as const)('exponential(%j, %j) is refused', (initial, options, message) => {
   expect(() => exponential(initial, options)).toThrow(message);
+});
+
+test.each<[string, Backoff]>([
+  ['half a millisecond', () => 0.5],
+  ['no delay', () => 0],
+])('a backoff may give %s', (_, backoff) => {
+  expect(delayAfter(3, backoff)).toEqual({ delayMs: backoff(3) });
+});
+
+test.each<[string, Backoff, RegExp]>([
+  ['NaN', () => Number.NaN, /0 or more, and gives NaN after attempt 3/],
+  ['infinity', () => Number.POSITIVE_INFINITY, /gives Infinity/],
+  ['less than nothing', () => -1, /gives -1/],
+  ['nothing', () => undefined as unknown as number, /gives undefined/],
+  ['a promise', (async () => 5) as unknown as Backoff, /gives \[object Promise\]/],
+  [
+    'an error',
+    () => {
+      throw Object.create(null);
+    },
+    /throws after attempt 3: a value of type object/,
+  ],
+])('a backoff that gives %s gives no delay', (_, backoff, fault) => {
+  const delay = delayAfter(3, backoff);
+
+  expect('fault' in delay && delay.fault).toMatch(fault);
 });

@@ -1,8 +1,9 @@
+import { errorText } from '@event-bus/telemetry';
 import { type Duration, parseDuration } from './duration.ts';
 
 /**
- * How long to wait after attempt `attempt` (1 for the first) before the next, in milliseconds. `random` is
- * uniform in [0, 1).
+ * How long to wait after attempt `attempt` (1 for the first) before the next, in milliseconds: a finite number, 0 or more.
+ * `random` is uniform in [0, 1). It is asked about every attempt already when its consumer is defined.
  */
 export type Backoff = (attempt: number, random?: () => number) => number;
 
@@ -37,6 +38,29 @@ export function exponential(
     const delayMs = Math.min(maxMs, initialMs * factor ** (attempt - 1));
     return Math.round(delayMs * (1 - jitter * random()));
   };
+}
+
+/** What holds where a consumer states nothing. */
+export const defaultRetry: RetryPolicy = { maxAttempts: 5, backoff: exponential('1s', { max: '5m' }) };
+
+/**
+ * The delay that a backoff gives after an attempt, or what is wrong with it. Never throws: a backoff is code of the
+ * application's, and may do anything.
+ */
+export function delayAfter(
+  attempt: number,
+  backoff: Backoff,
+): { readonly delayMs: number } | { readonly fault: string } {
+  try {
+    const delayMs: unknown = backoff(attempt);
+    return typeof delayMs === 'number' && Number.isFinite(delayMs) && delayMs >= 0
+      ? { delayMs }
+      : {
+          fault: `must give a number of milliseconds, 0 or more, and gives ${errorText(delayMs)} after attempt ${attempt}`,
+        };
+  } catch (error) {
+    return { fault: `must not throw, and throws after attempt ${attempt}: ${errorText(error)}` };
+  }
 }
 
 function durationMs(name: string, text: string): number {

@@ -1,6 +1,7 @@
 import type { ConsumerDefinition, ResolvedHandling } from './define-consumer.ts';
 import { DeadLetterRequestedError, HeldBehindDeadLetterError, RetryRequestedError } from './errors.ts';
 import type { HandlerOutcome } from './outcome.ts';
+import { defaultRetry, delayAfter } from './retry-policy.ts';
 import type { Settlement, Work } from './settlement.ts';
 import type { EventEnd } from './transaction/event-transaction.ts';
 
@@ -13,7 +14,10 @@ export interface SettleContext {
   readonly now: number;
 }
 
-/** Turns the end of an event's transaction into its settlement: which failures count, and when they are tried again. */
+/**
+ * Turns the end of an event's transaction into its settlement: which failures count, and when they are tried again. Never
+ * throws: nothing would then be known of the event, and its neighbours.
+ */
 export function settle(end: EventEnd, context: SettleContext): Settlement {
   switch (end.kind) {
     case 'committed':
@@ -73,7 +77,11 @@ function settleFailure(
     const used = `attempts used up: ${work.attempt} of ${maxAttempts} failed`;
     return { kind: 'given-up', why: 'attempts', reason: used, error };
   }
-  return { kind: 'failed', counted: true, reason, error, delayMs: backoff(work.attempt) };
+  const failed = { kind: 'failed', counted: true, reason, error } as const;
+  const delay = delayAfter(work.attempt, backoff);
+  return 'delayMs' in delay
+    ? { ...failed, delayMs: delay.delayMs }
+    : { ...failed, delayMs: defaultRetry.backoff(work.attempt), backoffFault: delay.fault };
 }
 
 /** Entry IDs begin with the time at which the server took the entry. */

@@ -32,6 +32,8 @@ export type Settlement =
       readonly reason: 'error' | 'timeout' | 'retry-after';
       readonly error: unknown;
       readonly delayMs: number;
+      /** What is wrong with the backoff of its handler. `delayMs` is then that of the default one. */
+      readonly backoffFault?: string;
     }
   | { readonly kind: 'held-back'; readonly behind: string }
   | {

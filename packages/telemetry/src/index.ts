@@ -16,6 +16,7 @@ export {
   type UpDownCounter,
 } from '@opentelemetry/api';
 export { type BatchSpans, traceBatch } from './batch-spans.ts';
+export { errorText } from './error-text.ts';
 export {
   countHistogram,
   durationHistogram,

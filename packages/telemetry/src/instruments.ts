@@ -12,6 +12,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
+import { errorText } from './error-text.ts';
 import { attributeNames, instrumentationScope } from './names.ts';
 
 /** The bus's tracer. Its spans do nothing until telemetry has been started with an endpoint. */
@@ -72,9 +73,20 @@ export function inSpan<Result>(
   });
 }
 
-/** Marks a span as failed: the kind of error as `error.type`, the error itself as an event of the span. */
+/**
+ * Marks a span as failed: the kind of error as `error.type`, the error itself as an event of the span. Never throws, whatever
+ * was thrown.
+ */
 export function failSpan(span: Span, error: unknown): void {
-  const failure = error instanceof Error ? error : new Error(String(error));
+  try {
+    recordFailure(span, error instanceof Error ? error : new Error(errorText(error)));
+  } catch {
+    // Its code has no text, say. That it failed is to be seen all the same.
+    recordFailure(span, new Error(errorText(error)));
+  }
+}
+
+function recordFailure(span: Span, failure: Error): void {
   span.setAttribute(attributeNames.errorType, 'code' in failure ? String(failure.code) : failure.name);
   span.recordException(failure);
   span.setStatus({ code: SpanStatusCode.ERROR });

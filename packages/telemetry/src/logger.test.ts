@@ -123,3 +123,17 @@ test('outside a span a line carries no trace', () => {
 
   expect(last()).not.toHaveProperty('trace_id');
 });
+
+test('an error that cannot be read is logged by its text', () => {
+  const { logger, last } = setup();
+  const err = Object.defineProperty(new RangeError('too far'), 'limit', {
+    enumerable: true,
+    get: () => {
+      throw new Error('not yet known');
+    },
+  });
+
+  logger.error({ err }, 'failed');
+
+  expect(last()).toMatchObject({ err: { message: 'RangeError: too far' }, msg: 'failed' });
+});

@@ -85,6 +85,18 @@ test('a span that fails says with what and passes the error on', async () => {
   );
 });
 
+test('a span that fails with what has no text is marked all the same', async () => {
+  const failures = [
+    Object.create(null),
+    Object.assign(new Error('odd'), { code: Object.create(null) as unknown }),
+  ];
+  for (const [index, failure] of failures.entries()) {
+    await expect(
+      inSpan(`failing oddly ${index}`, { kind: SpanKind.PRODUCER }, () => Promise.reject(failure)),
+    ).rejects.toBe(failure);
+  }
+});
+
 test('spans of two processes form one trace through the headers, and are sent before telemetry stops', async () => {
   const headers = await inSpan(spanName('append', 'user'), { kind: SpanKind.PRODUCER }, async () =>
     currentTraceHeaders(),
@@ -113,8 +125,10 @@ test('spans of two processes form one trace through the headers, and are sent be
   const append = spans.find(({ name }) => name === 'append user');
   const process = spans.find(({ name }) => name === 'process events:user');
   const failing = spans.find(({ name }) => name === 'failing');
+  const odd = spans.filter(({ name }) => name.startsWith('failing oddly'));
   expect(process).toMatchObject({ traceId: append?.traceId, parentSpanId: append?.spanId });
   expect(process?.attributes).toEqual([{ key: 'bus.attempt', value: { intValue: 1 } }]);
   expect(failing?.status.code).toBe(2);
   expect(failing?.attributes).toContainEqual({ key: 'error.type', value: { stringValue: 'redis_full' } });
+  expect(odd.map(({ status }) => status.code)).toEqual([2, 2]);
 });

@@ -1,4 +1,5 @@
 import { stdSerializers } from 'pino';
+import { errorText } from './error-text.ts';
 
 // Fields of errors that hold data. PostgreSQL tells whole rows in `detail` (of a unique violation, say), parameters in
 // `where`, and the statement of a function in `internalQuery`. ioredis hangs the failed command on its errors, with its
@@ -14,9 +15,17 @@ const withData = new Set([
   'where',
 ]);
 
-/** An error as it is logged: name, message, stack, its own fields but those that hold data, and the same of its causes. */
+/**
+ * An error as it is logged: name, message, stack, its own fields but those that hold data, and the same of its causes. Of one
+ * that cannot be read so much, only its text.
+ */
 export function serializeError(error: unknown): unknown {
-  return error instanceof Error ? withoutData(stdSerializers.errWithCause(error)) : error;
+  try {
+    return error instanceof Error ? withoutData(stdSerializers.errWithCause(error)) : error;
+  } catch {
+    // A logger that throws would end who only wanted to tell of a failure.
+    return { message: errorText(error) };
+  }
 }
 
 function withoutData(serialized: object): object {

@@ -1,5 +1,5 @@
 import { type BusDatabase, beat, type GroupNews, leaveGroup, runnerSilenceMs } from '@event-bus/database';
-import type { Logger } from '@event-bus/telemetry';
+import { errorText, type Logger } from '@event-bus/telemetry';
 import type { Kysely } from 'kysely';
 import { createBell } from './bell.ts';
 import type { Circuit } from './circuit.ts';
@@ -71,7 +71,7 @@ export function createControl(parts: {
         events: group.events,
         circuit: state,
         circuitSince: circuit.since,
-        circuitError: state === 'closed' ? null : textOf(circuit.error),
+        circuitError: state === 'closed' ? null : errorText(circuit.error).slice(0, 500).toWellFormed(),
         knownAt,
       },
       since,
@@ -127,9 +127,3 @@ export function createControl(parts: {
 
 /** Shorter than the others go by, for clocks that go at different rates. */
 const awaitedMs = runnerSilenceMs - 5_000;
-
-function textOf(error: unknown): string {
-  return (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
-    .slice(0, 500)
-    .toWellFormed();
-}

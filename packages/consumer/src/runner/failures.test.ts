@@ -106,4 +106,17 @@ describe('the record of a failure', () => {
     expect(long?.history[0]?.error.length).toBeLessThanOrEqual(301);
     expect(odd).toMatchObject({ error: 'just text', stack: '' });
   });
+
+  it('is made of whatever was thrown', () => {
+    const withoutStack = Object.assign(new Error('its stack is a list'), { stack: [] });
+    const records = record(
+      [{ ...threw(''), error: Object.create(null) }, counts],
+      [{ ...threw(''), error: withoutStack }, counts],
+    );
+
+    expect(records).toMatchObject([
+      { error: 'a value of type object that has no text', stack: '' },
+      { error: 'Error: its stack is a list', stack: '' },
+    ]);
+  });
 });

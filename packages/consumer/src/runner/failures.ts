@@ -1,3 +1,4 @@
+import { errorText } from '@event-bus/telemetry';
 import {
   type FailedAttempt,
   type FailureRecord,
@@ -110,16 +111,20 @@ function historyOf(
 
 /** An error as it is recorded, for people. */
 export function describeError(error: unknown): string {
-  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return bound(text, 2_000);
+  return bound(errorText(error), 2_000);
 }
 
 /** Where it was thrown, with its causes, without the message that stands in the error already. */
 function describeStack(error: unknown): string {
-  if (!(error instanceof Error)) return '';
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
-  const cause = error.cause instanceof Error ? `\ncaused by ${describeError(error.cause)}` : '';
-  return bound(frames.join('\n') + cause, 4_000);
+  try {
+    if (!(error instanceof Error)) return '';
+    const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+    const cause = error.cause instanceof Error ? `\ncaused by ${describeError(error.cause)}` : '';
+    return bound(frames.join('\n') + cause, 4_000);
+  } catch {
+    // Whoever threw it may have made anything of its stack.
+    return '';
+  }
 }
 
 /** Half a surrogate pair would make the record unreadable to the scripts. */
