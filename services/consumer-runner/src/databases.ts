@@ -1,6 +1,6 @@
 import type { ConsumerDefinition } from '@event-bus/consumer';
 import { createDatabase, createPool, type PoolOptions } from '@event-bus/database';
-import type { Scope } from '@event-bus/service';
+import type { HealthCheck, Scope } from '@event-bus/service';
 import type { Logger } from '@event-bus/telemetry';
 import type { RunnerConfig } from './config.ts';
 
@@ -17,6 +17,8 @@ export interface Databases {
   readonly pruning: BusConnection;
   /** Where groups and topics are registered. */
   readonly bus: BusConnection;
+  /** Whether the two databases answer, which may be one and the same. */
+  readonly checks: readonly HealthCheck[];
 }
 
 const upkeepTimeoutMs = 10_000;
@@ -63,16 +65,19 @@ export function openDatabases(
     }),
   );
   scope.defer(() => pruning.destroy());
-  const bus = createDatabase(
-    open('consumer-runner registry', {
-      metricsName: 'bus',
-      url: config.BUS_DATABASE_URL.reveal(),
-      max: 2,
-      ...timed,
-    }),
-  );
+  const registry = open('consumer-runner registry', {
+    metricsName: 'bus',
+    url: config.BUS_DATABASE_URL.reveal(),
+    max: 2,
+    ...timed,
+  });
+  const bus = createDatabase(registry);
   scope.defer(() => bus.destroy());
-  return { handlers, upkeep, pruning, bus };
+  const checks = [
+    { name: 'postgres', check: async () => void (await handlers.query('select 1')) },
+    { name: 'bus-postgres', check: async () => void (await registry.query('select 1')) },
+  ];
+  return { handlers, upkeep, pruning, bus, checks };
 }
 
 const idleMarginMs = 5_000;

@@ -24,12 +24,11 @@ export async function createParts(context: SetupContext<RunnerConfig>): Promise<
       concurrency: config.CONCURRENCY ?? consumer.concurrency,
     }),
   );
-  const { handlers, upkeep, pruning, bus } = openDatabases(config, consumers, { logger, scope });
+  const { handlers, upkeep, pruning, bus, checks } = openDatabases(config, consumers, { logger, scope });
   const transport = scope.use(createRedisTransport({ url: config.REDIS_URL.reveal() }));
   const observer = transport.observer();
 
-  const reachDatabase = async () => void (await handlers.query('select 1'));
-  await waitFor('postgres', reachDatabase);
+  for (const database of checks) await waitFor(database.name, () => database.check());
   for (const database of [upkeep, bus]) await assertSchemaIsCurrent(database);
 
   await registerWindows(bus, config, consumers);
@@ -58,9 +57,6 @@ export async function createParts(context: SetupContext<RunnerConfig>): Promise<
         { keepMs: config.INBOX_KEEP, everyMs: config.INBOX_PRUNE_EVERY, logger },
       ),
     ],
-    checks: [
-      { name: 'postgres', check: reachDatabase },
-      { name: 'redis', check: () => observer.ping() },
-    ],
+    checks: [...checks, { name: 'redis', check: () => observer.ping() }],
   };
 }
