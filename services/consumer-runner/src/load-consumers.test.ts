@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { loadConsumers } from './load-consumers.ts';
 
 const definition = (group: string) => `export default { group: '${group}', handlings: new Map() };`;
@@ -61,6 +61,28 @@ describe('loading consumers', () => {
   it('lists the names when none is near', async () => {
     await expect(groupsOf('shipping-costs-calculator')).rejects.toThrow(
       'the packages under services/ are @shop/broken, @shop/invoices, @shop/invoices-again, @shop/library, @shop/orders, @shop/unconfigured',
+    );
+  });
+
+  it('names a package.json that cannot be read to who wants its consumer, and troubles nobody else with it', async () => {
+    const path = join(root, 'services', 'mistyped');
+    mkdirSync(path);
+    const file = join(path, 'package.json');
+    writeFileSync(file, '{ "name": "@shop/mistyped" "type": "module" }');
+    onTestFinished(() => rmSync(path, { recursive: true }));
+
+    expect(await groupsOf('@shop/orders')).toEqual(['orders']);
+    await expect(groupsOf('services/mistyped')).rejects.toMatchObject({
+      code: 'config_invalid',
+      faults: [
+        {
+          variable: 'CONSUMERS',
+          problem: expect.stringContaining(`${file} cannot be read: SyntaxError: Expected ','`) as unknown,
+        },
+      ],
+    });
+    await expect(groupsOf('@shop/mistyped')).rejects.toThrow(
+      new RegExp(`no package and no folder @shop/mistyped; .*; ${file} cannot be read`),
     );
   });
 

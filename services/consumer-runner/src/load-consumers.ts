@@ -5,7 +5,14 @@ import { pathToFileURL } from 'node:url';
 import { ConfigError, type ConfigFault } from '@event-bus/config';
 import type { ConsumerDefinition } from '@event-bus/consumer';
 import { suggest } from './suggest.ts';
-import { findWorkspace, listServices, readPackage, type WorkspacePackage } from './workspace.ts';
+import {
+  findWorkspace,
+  listServices,
+  readPackage,
+  type Services,
+  type UnreadablePackage,
+  type WorkspacePackage,
+} from './workspace.ts';
 
 /**
  * Loads the definitions that `names` names: packages under services/, or folders that hold a package. Each is the
@@ -45,13 +52,10 @@ export async function loadConsumers(
 
 type Loaded = { readonly definition: ConsumerDefinition } | { readonly faults: readonly ConfigFault[] };
 
-async function load(
-  name: string,
-  services: readonly WorkspacePackage[],
-  bases: readonly string[],
-): Promise<Loaded> {
-  const found = services.find((service) => service.name === name) ?? findFolder(name, bases);
+async function load(name: string, services: Services, bases: readonly string[]): Promise<Loaded> {
+  const found = services.packages.find((service) => service.name === name) ?? findFolder(name, bases);
   if (found === undefined) return refused(unknownConsumer(name, services));
+  if ('reason' in found) return refused(unreadable(found));
 
   const require = createRequire(join(found.folder, 'package.json'));
   let file: string;
@@ -81,7 +85,10 @@ function refused(problem: string): Loaded {
   return { faults: [{ variable: 'CONSUMERS', problem }] };
 }
 
-function findFolder(name: string, bases: readonly string[]): WorkspacePackage | undefined {
+function findFolder(
+  name: string,
+  bases: readonly string[],
+): WorkspacePackage | UnreadablePackage | undefined {
   for (const base of bases) {
     const folder = resolve(base, name);
     if (existsSync(folder)) return readPackage(folder);
@@ -89,12 +96,19 @@ function findFolder(name: string, bases: readonly string[]): WorkspacePackage | 
   return undefined;
 }
 
-function unknownConsumer(name: string, services: readonly WorkspacePackage[]): string {
-  const names = services.map((service) => service.name);
+function unreadable({ file, reason }: UnreadablePackage): string {
+  return `${file} cannot be read: ${reason}`;
+}
+
+function unknownConsumer(name: string, services: Services): string {
+  const names = services.packages.map((service) => service.name);
   const meant = suggest(name, names);
   const hint =
     meant === undefined ? `the packages under services/ are ${names.join(', ')}` : `did you mean ${meant}?`;
-  return `there is no package and no folder ${name}; ${hint}`;
+  // It may be the one that was meant.
+  return [`there is no package and no folder ${name}`, hint, ...services.unreadable.map(unreadable)].join(
+    '; ',
+  );
 }
 
 /** Told by its shape: a consumer may come with another copy of the package that defines it. */
