@@ -12,7 +12,7 @@ import { MailboxRefusedError, type Mailer } from './mailer.ts';
 export function createWelcomeEmail(mailer: Mailer): ConsumerDefinition {
   return defineConsumer({
     group: 'welcome-email',
-    // A mail server may be away for hours: eleven attempts reach over half a day.
+    // A mail server may be away for hours: eleven attempts reach over 7.5 hours at least, and 15 at most.
     retry: { maxAttempts: 11, backoff: exponential('2s', { max: '4h', factor: 4 }) },
     handlers: [
       on(userCreated, async ({ payload }, { idempotencyKey }) => {
