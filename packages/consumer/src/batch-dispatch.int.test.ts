@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import type { Duration } from './duration.ts';
 import type { HandlerContext } from './handler.ts';
-import { deadLetter, skip } from './outcome.ts';
+import { deadLetter, retryAfter, skip } from './outcome.ts';
 import {
   type Bench,
   countKinds,
@@ -182,6 +182,25 @@ test('a statement of a batch that fails after its handler returned rolls the bat
 
   expect(countKinds(settlements)).toEqual({ done: 99, failed: 1 });
   expect((await bench.effects()).length).toBe(99);
+});
+
+test.each([
+  ['retry-after', () => retryAfter('5m')],
+  ['dead-letter', () => deadLetter('odd')],
+])('a batch that is rolled back because of an answer says whose, and which: %s', async (outcome, act) => {
+  const { handleTogether } = bench.dispatcher(batchConsumer(act));
+  const works = hundred(57);
+
+  await handleTogether(works, never);
+
+  expect(bench.logs).toContainEqual(
+    expect.objectContaining({
+      events: 100,
+      event_id: works[57] && eventIdOf(works[57]),
+      outcome,
+      msg: 'a batch was rolled back; its events are handled one by one',
+    }),
+  );
 });
 
 test('skipping is settled within the batch', async () => {

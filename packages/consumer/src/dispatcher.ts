@@ -108,7 +108,7 @@ export function createDispatcher({ consumer, catalog, pool, logger }: Dispatcher
     }));
     const end = await runBatchTransaction(members, { sessions, group, mode, signal, committing });
     if (end.kind === 'isolate') {
-      reporter.isolated(batch.length, end.error);
+      reporter.isolated(batch.length, end);
       for (const span of spans) span?.abandon();
       return undefined;
     }

@@ -2,13 +2,14 @@ import type { Logger } from '@event-bus/telemetry';
 import { loggableError } from './loggable-error.ts';
 import type { Prepared } from './prepared.ts';
 import type { Settlement } from './settlement.ts';
+import type { BatchEnd } from './transaction/batch-transaction.ts';
 
 /** Logs what became of events, as far as it concerns the event. Interruptions concern the runner, which tells of them. */
 export interface Reporter {
   settled(prepared: Prepared, settlement: Settlement): void;
   undecodable(reason: string, fields: object): void;
   inverted(prepared: Prepared, after: bigint): void;
-  isolated(events: number, error: unknown): void;
+  isolated(events: number, end: Extract<BatchEnd, { kind: 'isolate' }>): void;
 }
 
 /** Creates a reporter for one group. */
@@ -48,9 +49,10 @@ export function createReporter(logger: Logger): Reporter {
         'an event came after a later one of its aggregate',
       );
     },
-    isolated(events, error) {
+    isolated(events, { error, refusal }) {
+      const event = refusal && { event_id: refusal.eventId, outcome: refusal.outcome };
       logger.warn(
-        { events, err: loggableError(error) },
+        { events, ...event, err: loggableError(error) },
         'a batch was rolled back; its events are handled one by one',
       );
     },

@@ -311,6 +311,28 @@ describe('a group that holds', () => {
     expect(await bench.effects(group)).toEqual([]);
   });
 
+  it('says which event of a batch is held when the batch is rolled back because of it', async () => {
+    const { consumer, group, poison, handled } = createPoisoned({ transaction: 'batch' });
+    const [blocker] = await bench.publish('a');
+    poison.add(blocker?.eventId ?? '');
+    const first = bench.start(consumer);
+    await eventually(async () => {
+      await bench.mover.sweep(group);
+      return (await bench.letters(group)).length === 1;
+    });
+    await first.stop();
+
+    const [held, other] = await bench.publish('a', 'b');
+    const second = bench.start(consumer, { name: 'second' });
+    await eventually(async () => (await handled()).includes(other?.eventId ?? ''));
+
+    expect(second.logs.find(({ msg }) => String(msg).includes('a batch was rolled back'))).toMatchObject({
+      events: 2,
+      event_id: held?.eventId,
+      outcome: 'held',
+    });
+  });
+
   it('is not held up by an entry that is no event, though it names an aggregate', async () => {
     const { consumer, group, givenUp, handled } = createPoisoned();
     const foreign = { event_id: 'none', occurred_at: 'yesterday', aggregate_type: 'user', aggregate_id: 'a' };

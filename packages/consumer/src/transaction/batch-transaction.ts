@@ -1,6 +1,6 @@
 import { type Recorded, settleOutcome } from '@event-bus/inbox';
 import { DatabaseUnavailableError, ShutdownError } from '../errors.ts';
-import { isOutcome } from '../outcome.ts';
+import { type HandlerOutcome, isOutcome } from '../outcome.ts';
 import { type Begun, begin } from './begin.ts';
 import { bindBookkeeping } from './bound-transaction.ts';
 import { commit } from './commit.ts';
@@ -18,8 +18,14 @@ import { judgeBookkeeping, judgeCommit, judgeHandler, judgeSwallowed, type Verdi
  */
 export type BatchEnd =
   | { readonly kind: 'committed'; readonly members: readonly Committed[] }
-  | { readonly kind: 'isolate'; readonly error: unknown }
+  | { readonly kind: 'isolate'; readonly error: unknown; readonly refusal?: Refusal }
   | Interruption;
+
+/** An event that stood in the way of the others though nothing failed: what its handler answered, or that a dead letter holds it. */
+export interface Refusal {
+  readonly eventId: string;
+  readonly outcome: 'held' | HandlerOutcome['kind'];
+}
 
 /**
  * Handles several events in one transaction: BEGIN and all inbox rows -> the handlers, those of different
@@ -46,23 +52,26 @@ export async function runBatchTransaction(
     return toBatchEnd(judgeBookkeeping(error));
   }
 
-  if (begun.recorded.some(({ isFresh }, index) => isFresh && begun.blockers.has(index))) {
+  const held = members.find(
+    (_, index) => begun.recorded[index]?.isFresh === true && begun.blockers.has(index),
+  );
+  if (held !== undefined) {
     await rollBack(session, []);
-    return { kind: 'isolate', error: undefined };
+    return { kind: 'isolate', error: undefined, refusal: { eventId: held.row.eventId, outcome: 'held' } };
   }
   const run = await runMembers(members, begun.recorded, session, parts);
   if (run.stopped !== undefined) {
     const answered = await rollBack(session, run.gates);
     if (signal.aborted) return toBatchEnd(judgeBookkeeping(new ShutdownError({ cause: signal.reason })));
-    const { end, gate } = run.stopped;
+    const { end, gate, refusal } = run.stopped;
     if (!answered) {
       return toBatchEnd(
         judgeBookkeeping(new DatabaseUnavailableError('a statement of a handler', { cause: undefined })),
       );
     }
-    return end.kind === 'threw'
-      ? toBatchEnd(judgeHandler(end.error, gate, session))
-      : { kind: 'isolate', error: end.kind === 'timed-out' ? end.error : undefined };
+    if (end.kind === 'threw') return toBatchEnd(judgeHandler(end.error, gate, session));
+    const error = end.kind === 'timed-out' ? end.error : undefined;
+    return { kind: 'isolate', error, ...(refusal && { refusal }) };
   }
 
   try {
@@ -91,7 +100,7 @@ interface MembersRun {
   readonly gates: readonly Gate[];
   readonly skipped: ReadonlySet<number>;
   /** The first that stood in the way of the others. */
-  readonly stopped?: { readonly end: HandlerEnd; readonly gate: Gate };
+  readonly stopped?: { readonly end: HandlerEnd; readonly gate: Gate; readonly refusal?: Refusal };
 }
 
 async function runMembers(
@@ -124,7 +133,8 @@ async function runMembers(
       });
       const outcome = end.kind === 'returned' && isOutcome(end.result) ? end.result : undefined;
       if (end.kind !== 'returned' || (outcome !== undefined && outcome.kind !== 'skip')) {
-        stopped ??= { end, gate };
+        const refusal = outcome && { eventId: member.row.eventId, outcome: outcome.kind };
+        stopped ??= { end, gate, ...(refusal && { refusal }) };
         stop.abort(new Error('another event of the batch failed; this one is handled again, by itself'));
         return;
       }
