@@ -187,10 +187,13 @@ test('tells of workers that are gone or stuck, of groups that are behind, and of
     `insert into outbox_events (aggregate_type, aggregate_id, event_type, tenant_id, actor_id, payload, inserted_at)
      values ('user', 'old', 'user.renamed', 'acme', 'ann', '{"name":"Ann"}', now() - interval '5 minutes')`,
   );
-  await query(`insert into topics (name, partitions) values ('project', 1) on conflict do nothing`);
+  await query(
+    `insert into topics (name, partitions) values ('project', 1), ('odd', 1) on conflict do nothing`,
+  );
   await query(`insert into consumer_groups (name, topics, ordering, start_from, paused_at)
     values ('late', '{project}', 'none', 'beginning', null), ('lost', '{project}', 'none', 'beginning', now())`);
   const redis = bus.redis.client();
+  await redis.set('events:odd', 'no stream');
   const longAgo = Date.now() - 9 * 86_400_000;
   const pipeline = redis.pipeline();
   for (let n = 1; n <= 1_010; n += 1) pipeline.xadd('events:project', `${longAgo}-${n}`, 'event_id', `${n}`);
@@ -209,6 +212,7 @@ test('tells of workers that are gone or stuck, of groups that are behind, and of
       'bus-monitor',
       (text) =>
         (valueIn(text, 'redis_memory_usage') ?? 0) > 0.9 &&
+        valueIn(text, 'redis_stream_unreadable', 'events:odd') === 1 &&
         valueIn(text, 'bus_outbox_led') === 0 &&
         valueIn(text, 'redis_consumer_lag', 'late') === 1_009,
     );
@@ -230,6 +234,7 @@ test('tells of workers that are gone or stuck, of groups that are behind, and of
         'BusDeadLetters warning',
         'BusDeadLetterFlood critical',
         'BusRedriveStuck warning',
+        'BusStreamUnreadable critical',
         'BusRedisMemory warning',
         'BusRedisMemory critical',
         'BusReplicaBehind warning',

@@ -191,6 +191,7 @@ describe('the users of Redis', () => {
     const observer = transport.observer();
     await observer.ping();
     await observer.stream(stream);
+    await observer.oddKeys(stream);
     await observer.range(stream, '-', '+', 1);
     const figures = await observer.figures();
 
@@ -202,6 +203,7 @@ describe('the users of Redis', () => {
     const [trimmer, observer] = [transport.trimmer(), transport.observer()];
     await trimmer.ping();
     await observer.figures();
+    await observer.oddKeys('events:none');
     await observer.stream('events:none');
     const [first, second] = await observer.range(stream, '-', '+', 10);
     const anchor = { id: second?.id ?? '', eventId: second?.fields.event_id ?? '' };
@@ -221,6 +223,7 @@ describe('the users of Redis', () => {
   async function operate(transport: EventTransport): Promise<void> {
     const [mover, observer, reader] = [transport.mover(), transport.observer(), transport.reader()];
     await observer.stream(stream);
+    await observer.oddKeys(stream);
     await observer.groups(stream);
     await observer.injected(stream, ref.group);
     await observer.pending(ref, null, 10);

@@ -45,9 +45,9 @@ export const overview: Dashboard = {
         alarmAt: 1,
       }),
       stat(
-        'Unreachable',
-        'Servers that the monitor cannot ask',
-        'count(bus_monitor_reachable == 0) or vector(0)',
+        'Not seen',
+        'Servers that the monitor cannot ask, and streams that cannot be read',
+        '(count(bus_monitor_reachable == 0) or vector(0)) + (count(redis_stream_unreadable == 1) or vector(0))',
         {
           alarmAt: 1,
         },

@@ -41,6 +41,45 @@ export const observingMutations: readonly Mutation[] = [
     only: 'a server that is down',
   },
   {
+    name: 'one-key-blinds-all',
+    harm: 'a key of the wrong type hides how all streams and groups stand',
+    edits: [
+      {
+        file: 'packages/operations/src/unreadable.ts',
+        find: 'if (!(error instanceof CommandRejectedError)) throw error;',
+        replace: 'if (error !== undefined) throw error;',
+      },
+    ],
+    tests: ['services/bus-monitor/src/monitor.int.test.ts'],
+    only: 'something else under the key',
+  },
+  {
+    name: 'unreadable-is-missing',
+    harm: 'groups on a stream that cannot be read are told to be missing',
+    edits: [
+      {
+        file: 'packages/operations/src/groups.ts',
+        find: "unreadable.has(stream) ? 'unreadable' : 'missing'",
+        replace: "'missing'",
+      },
+    ],
+    tests: ['services/bus-monitor/src/monitor.int.test.ts'],
+    only: 'and not that it is missing',
+  },
+  {
+    name: 'refused-is-reachable',
+    harm: 'a Redis that refuses all looks at streams counts as one that answers',
+    edits: [
+      {
+        file: 'services/bus-monitor/src/gauges.ts',
+        find: "redis: server !== null && !(failures.get('streams') instanceof TransportError),",
+        replace: 'redis: server !== null,',
+      },
+    ],
+    tests: ['services/bus-monitor/src/monitor.int.test.ts'],
+    only: 'does not pass for reachable',
+  },
+  {
     name: 'pending-does-not-block-the-trim',
     harm: 'a group that has not acknowledged an old entry is not named as what keeps the stream',
     edits: [

@@ -55,9 +55,9 @@ function createProgram(setStatus: SetStatus): Command {
     .addHelpText('after', help);
   addMigrate(program);
   addDoctor(program, setStatus);
-  addStreams(program);
+  addStreams(program, setStatus);
   addGroups(program);
-  addPending(program);
+  addPending(program, setStatus);
   addPause(program);
   addResume(program);
   addDlq(program, setStatus);
@@ -68,7 +68,7 @@ function createProgram(setStatus: SetStatus): Command {
   addOutbox(program, setStatus);
   addReconcile(program, setStatus);
   addAudit(program, setStatus);
-  addRetention(program);
+  addRetention(program, setStatus);
   addReplay(program, setStatus);
   return program;
 }

@@ -13,6 +13,7 @@ import { type GroupStatus, HANDED_BACK, type StreamObserver, streamKeys } from '
 import type { Kysely } from 'kysely';
 import { UnknownGroupError } from './errors.ts';
 import { registeredStreams } from './topology.ts';
+import { StreamUnreadableError, unlessUnreadable } from './unreadable.ts';
 
 /** A consumer of a group. */
 export interface GroupConsumer {
@@ -30,7 +31,7 @@ export interface OpenCircuit {
   readonly error: string;
 }
 
-/** One group on one stream. What only the server knows is `null` while the group is missing there. */
+/** One group on one stream. What only the server knows is `null` while the group is missing there or cannot be looked at. */
 export interface GroupView {
   readonly group: string;
   readonly stream: string;
@@ -38,8 +39,9 @@ export interface GroupView {
    * - `present`: registered, and on the server.
    * - `missing`: registered, but not on the server: its runner creates it when it starts or next reads.
    * - `unregistered`: on the server, but no runner ever registered it.
+   * - `unreadable`: registered, and something else was stored under a key of the stream.
    */
-  readonly state: 'present' | 'missing' | 'unregistered';
+  readonly state: 'present' | 'missing' | 'unregistered' | 'unreadable';
   readonly ordering: RegisteredGroup['ordering'] | null;
   /** The same on all its streams: runners that are alive, whether they hold anything or not. */
   readonly runners: number;
@@ -65,7 +67,7 @@ export interface GroupView {
 
 /**
  * All groups on all streams: those that are registered, whether the server knows them or not, and those that only the
- * server knows, on the streams of registered topics. Reads only.
+ * server knows, on the streams of registered topics. Reads only. A stream that cannot be read hides no other.
  * @param only the one group to look at.
  * @throws UnknownGroupError that group is neither registered nor on the server.
  */
@@ -89,15 +91,23 @@ export async function listGroups(
       .map((stream) => ({ group, stream })),
   );
   const names = new Set([...streams.keys(), ...expected.map(({ stream }) => stream)]);
-  const statuses = (await Promise.all([...names].map((name) => observer.groups(name)))).flat();
-  const found = new Map(statuses.map((status) => [keyOf(status), status]));
+  const found = new Map<string, GroupStatus>();
+  const unreadable = new Set<string>();
+  const look = async (name: string) => {
+    const statuses = await unlessUnreadable(observer, name, () => observer.groups(name));
+    if (statuses instanceof StreamUnreadableError) unreadable.add(name);
+    else for (const status of statuses) found.set(keyOf(status), status);
+  };
+  await Promise.all([...names].map(look));
 
   const views = expected.map(({ group, stream }) => {
     const key = keyOf({ group: group.name, stream });
     const status = found.get(key);
     found.delete(key);
     return {
-      ...(status === undefined ? missing(group, stream) : present(status, group)),
+      ...(status === undefined
+        ? unseen(group, stream, unreadable.has(stream) ? 'unreadable' : 'missing')
+        : present(status, group)),
       ...states(group.name),
       awaitsHistory: histories.get(group.name)?.has(stream) ?? false,
     };
@@ -159,14 +169,15 @@ function present(
   };
 }
 
-function missing(
+function unseen(
   group: RegisteredGroup,
   stream: string,
+  state: 'missing' | 'unreadable',
 ): Omit<GroupView, keyof GroupState | 'awaitsHistory'> {
   return {
     group: group.name,
     stream,
-    state: 'missing',
+    state,
     ordering: group.ordering,
     pending: null,
     lag: null,

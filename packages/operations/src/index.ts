@@ -94,4 +94,5 @@ export {
   streamsOfGroup,
   streamsOfTopics,
 } from './topology.ts';
+export { StreamUnreadableError, type Views } from './unreadable.ts';
 export { waitForEvent } from './wait-for-event.ts';

@@ -2,6 +2,7 @@ import type { BusDatabase } from '@event-bus/database';
 import { type GroupRef, HANDED_BACK, type PendingEntry, type StreamObserver } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import { listGroups } from './groups.ts';
+import { type StreamUnreadableError, whyUnreadable } from './unreadable.ts';
 
 /**
  * What a pending entry waits for. `in-flight`: for its runner, or for one to take it up; `retrying`: for its next
@@ -47,19 +48,25 @@ const pageSize = 100;
 
 /**
  * All entries that are pending, of one group or of all, by group and stream and the oldest first. Reads the whole
- * lists, a page at a time, and keeps no more than that. What moves meanwhile may be left out.
+ * lists, a page at a time, and keeps no more than that. What moves meanwhile may be left out. What cannot be read hides nothing
+ * of the rest.
  * @throws UnknownGroupError that group is neither registered nor on the server.
  */
 export async function* listPending(
   from: { readonly bus: Kysely<BusDatabase>; readonly observer: StreamObserver },
-  group?: string,
+  group: string | undefined,
+  onUnreadable: (error: StreamUnreadableError) => void,
 ): AsyncGenerator<WaitingEntry> {
   const { observer } = from;
   for (const { group: name, stream, state } of await listGroups(from, group)) {
     const ref = { stream, group: name };
-    if (state !== 'missing') yield* pendingAt(observer, ref);
-    if ((await observer.injected(stream, name)) !== null)
-      yield* pendingAt(observer, { ...ref, injected: true });
+    try {
+      if (state !== 'missing') yield* pendingAt(observer, ref);
+      if ((await observer.injected(stream, name)) !== null)
+        yield* pendingAt(observer, { ...ref, injected: true });
+    } catch (error) {
+      onUnreadable(await whyUnreadable(observer, stream, error));
+    }
   }
 }
 

@@ -5,6 +5,7 @@ import type { Kysely } from 'kysely';
 import { entryTime } from './entry-time.ts';
 import type { OutboxPool } from './outbox-pool.ts';
 import { registeredStreams } from './topology.ts';
+import { toViews, unlessUnreadable, type Views } from './unreadable.ts';
 
 /** What one outbox wrote to a stream last. */
 export interface StreamWriterView extends WriterMark {
@@ -31,16 +32,23 @@ export interface StreamView {
   readonly groups: readonly string[];
 }
 
-/** All streams of all registered topics, and any other that the outbox in `pool` has written to. Reads only. */
+/**
+ * All streams of all registered topics, and any other that the outbox in `pool` has written to. Reads only. One that cannot be
+ * read hides no other.
+ */
 export async function listStreams(from: {
   readonly bus: Kysely<BusDatabase>;
   readonly pool: OutboxPool;
   readonly observer: StreamObserver;
-}): Promise<StreamView[]> {
+}): Promise<Views<StreamView>> {
   const topics = await registeredStreams(from.bus);
   const written = (await newestBatches(from.pool)).map(({ stream }) => stream);
   const names = [...new Set([...topics.keys(), ...written])];
-  return Promise.all(names.map((name) => look(from.observer, name, topics.get(name) ?? null)));
+  const { observer } = from;
+  const looks = names.map((name) =>
+    unlessUnreadable(observer, name, () => look(observer, name, topics.get(name) ?? null)),
+  );
+  return toViews(await Promise.all(looks));
 }
 
 async function look(observer: StreamObserver, name: string, topic: string | null): Promise<StreamView> {

@@ -181,6 +181,7 @@ export const metricNames = {
  */
 export const monitorMetrics = {
   streamLength: 'redis.stream.length',
+  streamUnreadable: 'redis.stream.unreadable',
   consumerLag: 'redis.consumer.lag',
   consumerLagUnknown: 'redis.consumer.lag_unknown',
   consumerLagSeconds: 'redis.consumer.lag_seconds',

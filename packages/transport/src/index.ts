@@ -28,6 +28,7 @@ export type {
   GroupStatus,
   Injection,
   LastOfSources,
+  OddKey,
   PendingEntry,
   ReplayHolder,
   ReplayOutcome,

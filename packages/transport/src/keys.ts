@@ -34,6 +34,20 @@ export const derivedKeys = {
   deadLetters: (stream: string, group: string): string => `{${stream}}:dlq:${group}`,
 } as const;
 
+/** Every key of a stream with groups, and what Redis says its type is. */
+export function keyTypes(stream: string, groups: readonly string[]): ReadonlyMap<string, 'stream' | 'hash'> {
+  return new Map([
+    [stream, 'stream'],
+    [derivedKeys.writers(stream), 'hash'],
+    [derivedKeys.replays(stream), 'hash'],
+    ...groups.flatMap((group): [string, 'stream' | 'hash'][] => [
+      [derivedKeys.failures(stream, group), 'hash'],
+      [derivedKeys.inject(stream, group), 'stream'],
+      [derivedKeys.deadLetters(stream, group), 'stream'],
+    ]),
+  ]);
+}
+
 /** The key of the place that a group reads: the stream, or what is injected beside it. */
 export function placeKey(ref: GroupRef): string {
   return ref.injected === true ? derivedKeys.inject(ref.stream, ref.group) : ref.stream;

@@ -1,5 +1,6 @@
 import { type Attributes, meter } from '@event-bus/telemetry';
 import { attributeNames as attribute, monitorMetrics as names } from '@event-bus/telemetry/names';
+import { TransportError } from '@event-bus/transport';
 import type { Survey } from './survey.ts';
 import type { GroupState, StreamState } from './survey-streams.ts';
 
@@ -45,6 +46,10 @@ const perGroup =
       { ...ofStream(group.stream), ...ofGroup(group.group) },
     ]);
 
+/** The same, where the stream can be read: otherwise nobody can say what is not there. */
+const perSeenGroup = (value: (group: GroupState) => number | null) =>
+  perGroup((group) => (group.state === 'unreadable' ? null : value(group)));
+
 const ofOutbox =
   (value: (outbox: NonNullable<Survey['outbox']>, at: number) => number) =>
   ({ outbox, at }: Survey): Sample[] =>
@@ -74,11 +79,22 @@ const gauges: readonly GaugeDefinition[] = [
   {
     name: names.reachable,
     description: '1 while a server answers the monitor; what is told from one that does not is left out',
-    read: ({ server, outbox, health }) =>
-      Object.entries({ redis: server, postgres: outbox, 'bus-postgres': health }).map(([name, part]) => [
-        part === null ? 0 : 1,
-        { [attribute.dependency]: name },
-      ]),
+    read: ({ server, outbox, letters, health, replays, failures }) =>
+      Object.entries({
+        // A user of Redis may be allowed to ask how the server is, and not how its streams are.
+        redis: server !== null && !(failures.get('streams') instanceof TransportError),
+        postgres: outbox !== null && letters !== null,
+        'bus-postgres': health !== null && replays !== null,
+      }).map(([name, answers]) => [answers ? 1 : 0, { [attribute.dependency]: name }]),
+  },
+  {
+    name: names.streamUnreadable,
+    description:
+      '1 for a stream of which nothing can be told: something else was stored under one of its keys',
+    read: ({ streams }) => [
+      ...(streams?.streams ?? []).map(({ stream }): Sample => [0, ofStream(stream)]),
+      ...(streams?.unreadable ?? []).map(({ stream }): Sample => [1, ofStream(stream)]),
+    ],
   },
   {
     name: names.streamLength,
@@ -105,7 +121,7 @@ const gauges: readonly GaugeDefinition[] = [
   {
     name: names.consumerLagUnknown,
     description: '1 where the server cannot tell the lag of a group',
-    read: perGroup(({ state, lag }) => (state !== 'missing' && lag === null ? 1 : 0)),
+    read: perSeenGroup(({ state, lag }) => (state !== 'missing' && lag === null ? 1 : 0)),
   },
   {
     name: names.consumerLagSeconds,
@@ -129,12 +145,12 @@ const gauges: readonly GaugeDefinition[] = [
   {
     name: names.consumersAlive,
     description: 'Consumers that a group has on a stream',
-    read: perGroup(({ consumers }) => consumers.length),
+    read: perSeenGroup(({ consumers }) => consumers.length),
   },
   {
     name: names.groupMissing,
     description: '1 for a group that is registered and that the server does not know',
-    read: perGroup(({ state }) => (state === 'missing' ? 1 : 0)),
+    read: perSeenGroup(({ state }) => (state === 'missing' ? 1 : 0)),
   },
   {
     name: names.memoryUsage,

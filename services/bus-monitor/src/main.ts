@@ -43,6 +43,10 @@ await runService({
                   if (!(last?.failures.has(part) ?? false))
                     logger.warn({ part, err: error }, 'a part of the bus could not be looked at');
                 }
+                const known = last?.streams?.unreadable ?? [];
+                for (const { stream, message } of found.streams?.unreadable ?? []) {
+                  if (!known.some((error) => error.stream === stream)) logger.error({ stream }, message);
+                }
                 last = found;
               },
               onError: (error) => logger.error({ err: error }, 'the bus could not be looked at'),

@@ -198,3 +198,70 @@ test('a server that is down hides nothing but what only it can tell', async () =
   expect(after.get('bus_monitor_reachable bus-postgres')).toBe(1);
   expect(after.get('bus_outbox_pending ')).toBe(1);
 });
+
+test.each(['events:order', '{events:order}:writers', '{events:order}:failures:mail'])(
+  'something else under the key %s hides what is told of its stream, is named, and hides no other',
+  async (key) => {
+    await sql`insert into topics (name, partitions) values ('user', 1), ('order', 1)`.execute(database.db);
+    await sql`insert into consumer_groups (name, topics, ordering, start_from)
+      values ('mail', '{user,order}', 'none', 'beginning')`.execute(database.db);
+    const client = redis.client();
+    for (const stream of ['events:user', 'events:order']) {
+      await client.xadd(stream, `${Date.now()}-1`, 'event_id', randomUUID());
+      await client.xgroup('CREATE', stream, 'mail', '0');
+    }
+    await eventually(async () => (await metrics()).get('redis_stream_unreadable events:order') === 0);
+
+    await client.del(key);
+    await client.set(key, 'x');
+    const found = await eventually(async () => {
+      const all = await metrics();
+      return all.get('redis_stream_unreadable events:order') === 1 && all;
+    });
+    await monitor?.waitFor(
+      /"level":"error".*stream events:order: it cannot be read: \S*events:order\S* is a string and should be a \w+; rename/,
+    );
+    await client.del(key);
+
+    expect(monitor?.output()).toContain(`${key} is a string`);
+    expect(found.has('redis_stream_length events:order')).toBe(false);
+    expect(found.get('redis_stream_unreadable events:user')).toBe(0);
+    expect(found.get('redis_stream_length events:user')).toBe(1);
+    expect(found.get('redis_consumer_missing events:user mail')).toBe(0);
+    expect(found.get('redis_consumer_lag events:user mail')).toBe(1);
+    expect(found.get('bus_archive_overdue_seconds events:user')).toBe(0);
+    expect(found.get('bus_retention_blocked_seconds events:user mail')).toBe(0);
+    await eventually(async () => (await metrics()).get('redis_stream_unreadable events:order') === 0);
+  },
+);
+
+test('of a group on a stream that cannot be read nothing is told, and not that it is missing', async () => {
+  await sql`insert into topics (name, partitions) values ('order', 1)`.execute(database.db);
+  await sql`insert into consumer_groups (name, topics, ordering, start_from)
+    values ('mail', '{order}', 'none', 'beginning')`.execute(database.db);
+  await redis.client().set('events:order', 'x');
+
+  const found = await eventually(async () => {
+    const all = await metrics();
+    return all.get('redis_stream_unreadable events:order') === 1 && all;
+  });
+
+  expect([...found.keys()].filter((name) => name.endsWith(' events:order mail'))).toEqual([]);
+  expect(found.get('bus_group_runners mail')).toBe(0);
+});
+
+test('a Redis that says how it is and not how its streams are does not pass for reachable', async () => {
+  await sql`insert into topics (name, partitions) values ('user', 1)`.execute(database.db);
+  await redis.client().xgroup('CREATE', 'events:user', 'mail', '0', 'MKSTREAM');
+  await eventually(async () => (await metrics()).get('bus_monitor_reachable redis') === 1);
+
+  await redis.client().call('ACL', 'SETUSER', 'default', '-xinfo');
+  const found = await eventually(async () => {
+    const all = await metrics();
+    return all.get('bus_monitor_reachable redis') === 0 && all;
+  });
+
+  expect(found.has('redis_memory_used_bytes')).toBe(true);
+  expect(found.has('redis_stream_length events:user')).toBe(false);
+  expect(found.get('bus_monitor_reachable postgres')).toBe(1);
+});

@@ -1,6 +1,12 @@
 import { platformCatalog } from '@event-bus/contracts';
 import { loadArchivedTo } from '@event-bus/database';
-import { type GroupView, listGroups, listStreams, type StreamView } from '@event-bus/operations';
+import {
+  type GroupView,
+  listGroups,
+  listStreams,
+  type StreamUnreadableError,
+  type StreamView,
+} from '@event-bus/operations';
 import { issuedAt, type StreamObserver } from '@event-bus/transport';
 import type { SurveyParts } from './survey.ts';
 
@@ -15,12 +21,12 @@ export interface StreamState extends StreamView {
 
 /** One group on one stream, and how far behind it is. */
 export interface GroupState extends GroupView {
-  /** Age of the oldest entry that was not handed out yet; 0 if all were. `null` while the group is missing. */
+  /** Age of the oldest entry that was not handed out yet; 0 if all were. `null` while the group is not seen. */
   readonly lagSeconds: number | null;
   /**
    * For how long the group has kept its oldest unacknowledged entry from being trimmed: since that left the hot window. 0 if
-   * it keeps none. `null` where this monitor does not know the topic, and for a group that is not registered: no trim
-   * waits for it.
+   * it keeps none. `null` where this monitor does not know the topic, where the stream cannot be read, and for a group that is
+   * not registered: no trim waits for it.
    */
   readonly trimBlockedSeconds: number | null;
 }
@@ -29,6 +35,8 @@ export interface GroupState extends GroupView {
 export interface StreamSurvey {
   readonly streams: readonly StreamState[];
   readonly groups: readonly GroupState[];
+  /** Of these nothing else is told. */
+  readonly unreadable: readonly StreamUnreadableError[];
 }
 
 /** Looks at the streams and their groups once. */
@@ -36,7 +44,7 @@ export async function surveyStreams(
   from: Pick<SurveyParts, 'bus' | 'pool' | 'streams'>,
 ): Promise<StreamSurvey> {
   const { bus, pool, streams: observer } = from;
-  const [streams, groups, archivedTo] = await Promise.all([
+  const [{ views: streams, unreadable }, groups, archivedTo] = await Promise.all([
     listStreams({ bus, pool, observer }),
     listGroups({ bus, observer }),
     loadArchivedTo(bus),
@@ -57,6 +65,7 @@ export async function surveyStreams(
     ),
     groups: await Promise.all(
       groups.map(async (group) => {
+        if (group.state === 'unreadable') return { ...group, lagSeconds: null, trimBlockedSeconds: null };
         const unread = await oldestAfter(observer, group.stream, group.lastDeliveredId);
         const pending = group.oldestPendingId === null ? null : issuedAt(group.oldestPendingId);
         return {
@@ -67,6 +76,7 @@ export async function surveyStreams(
         };
       }),
     ),
+    unreadable,
   };
 }
 

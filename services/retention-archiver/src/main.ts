@@ -2,14 +2,16 @@ import { openArchiveStore } from '@event-bus/archive';
 import { platformCatalog } from '@event-bus/contracts';
 import { assertSchemaIsCurrent, createDatabase, createPool, loadRetentions } from '@event-bus/database';
 import { createPolicies, undefinedTopics } from '@event-bus/operations';
-import { pollLoop, runService } from '@event-bus/service';
+import { runService } from '@event-bus/service';
 import { createRedisTransport } from '@event-bus/transport/redis';
 import { config } from './config.ts';
 import { createExpiry } from './expire.ts';
 import { createJobs } from './jobs.ts';
+import { createMemoryWatch } from './memory-watch.ts';
 import { createArchiverObserver } from './observer.ts';
+import { createStreamWatch } from './stream-watch.ts';
 import { createSweeper } from './sweeper.ts';
-import { createWatch } from './watch.ts';
+import { watching } from './watch.ts';
 
 await runService({
   name: 'retention-archiver',
@@ -28,14 +30,9 @@ await runService({
 
     await waitFor('bus-postgres', () => assertSchemaIsCurrent(bus));
     const observer = createArchiverObserver(logger);
-    const watch = createWatch({
-      bus,
-      observer: streams,
-      trimmer,
-      policyOf,
-      logger,
-      memoryAlarm: config.MEMORY_ALARM,
-    });
+    const streamWatch = createStreamWatch({ bus, observer: streams, trimmer, policyOf, logger });
+    const memoryWatch = createMemoryWatch({ observer: streams, logger, memoryAlarm: config.MEMORY_ALARM });
+    const everyMs = config.WATCH_EVERY;
     const jobs = createJobs({
       redisUrl: config.JOBS_REDIS_URL.reveal(),
       bus,
@@ -59,19 +56,8 @@ await runService({
     return {
       components: [
         jobs,
-        {
-          name: 'watch',
-          run: ({ drain }) =>
-            pollLoop({
-              intervalMs: config.WATCH_EVERY,
-              signal: drain,
-              run: () => watch.look(),
-              onError: (error) => {
-                watch.forget();
-                logger.warn({ err: error }, 'the streams could not be looked at');
-              },
-            }),
-        },
+        watching(streamWatch, { name: 'stream-watch', what: 'the streams', everyMs, logger }),
+        watching(memoryWatch, { name: 'memory-watch', what: 'the memory of Redis', everyMs, logger }),
       ],
       checks: [
         { name: 'bus-postgres', check: async () => void (await loadRetentions(bus)) },

@@ -139,6 +139,42 @@ test('of a topic that was given more partitions, the stream it had before is arc
   expect(await stage.status()).toMatchObject({ stream, topic, length: 1, blockedBy: [] });
 });
 
+test('a stream under whose key something else was stored is named, and hides no other and no want of memory', async () => {
+  await stage.client.config('SET', 'maxmemory', '1gb');
+  await registerTopics(stage.database.db, [{ name: 'order', partitions: 1 }]);
+  await stage.client.set('events:order', 'x');
+  await stage.join('mail');
+  await write([20, 0]);
+
+  const archiver = await stage.spawn('retention-archiver', { ...quick, MEMORY_ALARM: '0.0005' });
+
+  await archiver.waitFor(
+    /stream events:order: it cannot be read: events:order is a string and should be a stream; rename/,
+  );
+  await archiver.waitFor(/Redis runs short of memory/);
+  await eventually(async () => {
+    const text = await metrics(archiver);
+    expect(text).toMatch(/bus_retention_memory_alarm\{[^}]*\} 1/);
+    expect(text).toMatch(/bus_retention_blocked_seconds\{[^}]*events:user"[^}]*group_name="mail"[^}]*\} \d/);
+    return true;
+  });
+});
+
+test('a database in which nothing can be looked up hides no want of memory', async () => {
+  await stage.client.config('SET', 'maxmemory', '1gb');
+  const archiver = await stage.spawn('retention-archiver', { ...quick, MEMORY_ALARM: '0.0005' });
+  await eventually(async () => /bus_archive_lag_seconds\{/.test(await metrics(archiver)));
+
+  await stage.database.pool.query('alter table consumer_groups rename to aside');
+  await archiver.waitFor(/the streams could not be looked at/);
+
+  const text = await eventually(async () => {
+    const found = await metrics(archiver);
+    return !/bus_archive_lag_seconds\{/.test(found) && found;
+  });
+  expect(text).toMatch(/bus_retention_memory_alarm\{[^}]*\} 1/);
+});
+
 test('a process whose clock jumps a year ahead archives, trims and deletes nothing before its time', async () => {
   await stage.join('mail');
   await write([20, 10, 0]);

@@ -207,10 +207,8 @@ export async function createStage(
     archived: () => Array.fromAsync(readEntries(store, { stream })),
     async status(policy = {}) {
       const policyOf = createPolicies([], new Map([['*', { ...shortest, ...policy }]]));
-      const [view] = await retentionStatus({ bus: database.db, observer: streams, trimmer, policyOf }, [
-        stream,
-      ]);
-      return view;
+      const parts = { bus: database.db, observer: streams, trimmer, policyOf };
+      return (await retentionStatus(parts, [stream])).views[0];
     },
     async union() {
       const { rows } = await database.pool.query<{ event_id: string; payload: string }>(

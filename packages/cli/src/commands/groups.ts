@@ -20,7 +20,8 @@ export function addGroups(program: Command): void {
         'the oldest pending entry has not been touched, RUNNERS how many processes of the group are alive, CONSUMERS under how ' +
         'many names it reads there, FAILED pending and not retried any more. `bus pending <group>` tells them one by one.\n' +
         'Below stands which groups are paused, and which have an open circuit because what their handlers need is down.\n' +
-        'A group is "missing" if it is registered but not on the server; its runner creates it again.',
+        'A group is "missing" if it is registered but not on the server; its runner creates it again. It is "unreadable" where ' +
+        'something else was stored under a key of its stream: `bus streams` says what.',
     )
     .option('--group <name>', 'only this group')
     .addHelpText('after', '\nExample:\n  $ bus groups --group welcome-email')

@@ -1,12 +1,20 @@
 import { databaseConfig, loadConfig, redisConfig } from '@event-bus/config';
-import { listPending, type PendingState, pendingStates, type WaitingEntry } from '@event-bus/operations';
+import {
+  listPending,
+  type PendingState,
+  pendingStates,
+  type StreamUnreadableError,
+  type WaitingEntry,
+} from '@event-bus/operations';
 import { type Command, Option } from 'commander';
 import { z } from 'zod';
 import { withConnections } from '../connections.ts';
+import type { SetStatus } from '../exit-status.ts';
 import { duration, plural, text, whyText } from '../format.ts';
 import { parseCount, withJson } from '../options.ts';
 import { print, printError, printJsonItems } from '../output.ts';
 import { table } from '../table.ts';
+import { tellUnreadable } from '../unreadable.ts';
 
 const config = z.object({ BUS_DATABASE_URL: databaseConfig.BUS_DATABASE_URL, ...redisConfig });
 
@@ -19,7 +27,7 @@ interface PendingOptions {
 const usualLimit = 100;
 
 /** `bus pending` */
-export function addPending(program: Command): void {
+export function addPending(program: Command, setStatus: SetStatus): void {
   withJson(program.command('pending').argument('[group]', 'only this group; all unless given'))
     .summary('list what groups were handed and have not settled, and why')
     .description(
@@ -36,9 +44,12 @@ export function addPending(program: Command): void {
       await withConnections(async (connections) => {
         const { db: bus } = await connections.database(env.BUS_DATABASE_URL);
         const observer = connections.redis(env.REDIS_URL).observer();
-        const entries = inState(listPending({ bus, observer }, group), state);
+        const unreadable: StreamUnreadableError[] = [];
+        const all = listPending({ bus, observer }, group, (error) => unreadable.push(error));
+        const entries = inState(all, state);
         if (json === true) await printJsonItems(upTo(entries, limit ?? Number.POSITIVE_INFINITY));
         else await printTable(entries, limit ?? usualLimit);
+        tellUnreadable(unreadable, setStatus);
       });
     });
 }

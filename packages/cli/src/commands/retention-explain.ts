@@ -1,5 +1,6 @@
 import type { RetentionView } from '@event-bus/operations';
 import type { Command } from 'commander';
+import type { SetStatus } from '../exit-status.ts';
 import { plural, text } from '../format.ts';
 import { withJson } from '../options.ts';
 import { print, printJson } from '../output.ts';
@@ -7,7 +8,7 @@ import { table } from '../table.ts';
 import { loadViews } from './retention-view.ts';
 
 /** `bus retention explain` */
-export function addRetentionExplain(retention: Command): void {
+export function addRetentionExplain(retention: Command, setStatus: SetStatus): void {
   withJson(retention.command('explain'))
     .summary('what stands against trimming each stream')
     .description(
@@ -17,9 +18,10 @@ export function addRetentionExplain(retention: Command): void {
     .option('--topic <name>', 'only the streams of this topic')
     .addHelpText('after', '\nExample:\n  $ bus retention explain --topic user')
     .action(async ({ topic, json }: { readonly topic?: string; readonly json?: true }) => {
-      const views = await loadViews(topic);
-      if (json === true) printJson(views.map(({ stream, firstId, terms }) => ({ stream, firstId, terms })));
-      else print(views.length === 0 ? 'No topic is registered.' : views.map(explain).join('\n\n'));
+      const views = await loadViews(topic, setStatus);
+      if (json === true)
+        printJson((views ?? []).map(({ stream, firstId, terms }) => ({ stream, firstId, terms })));
+      else print(views?.map(explain).join('\n\n') ?? 'No topic is registered.');
     });
 }
 

@@ -1,5 +1,6 @@
 import type { RetentionView } from '@event-bus/operations';
 import type { Command } from 'commander';
+import type { SetStatus } from '../exit-status.ts';
 import { age, durationOrNone, size, text } from '../format.ts';
 import { withJson } from '../options.ts';
 import { print, printJson } from '../output.ts';
@@ -7,7 +8,7 @@ import { table } from '../table.ts';
 import { loadViews } from './retention-view.ts';
 
 /** `bus retention status` */
-export function addRetentionStatus(retention: Command): void {
+export function addRetentionStatus(retention: Command, setStatus: SetStatus): void {
   withJson(retention.command('status'))
     .summary('how far each stream is archived and trimmed')
     .description(
@@ -19,9 +20,9 @@ export function addRetentionStatus(retention: Command): void {
     .option('--topic <name>', 'only the streams of this topic')
     .addHelpText('after', '\nExample:\n  $ bus retention status --topic user')
     .action(async ({ topic, json }: { readonly topic?: string; readonly json?: true }) => {
-      const views = await loadViews(topic);
-      if (json === true) printJson(views);
-      else print(views.length === 0 ? 'No topic is registered.' : statusTable(views));
+      const views = await loadViews(topic, setStatus);
+      if (json === true) printJson(views ?? []);
+      else print(views === undefined ? 'No topic is registered.' : statusTable(views));
     });
 }
 

@@ -11,7 +11,9 @@ import {
 } from '@event-bus/operations';
 import { z } from 'zod';
 import { withConnections } from '../connections.ts';
+import type { SetStatus } from '../exit-status.ts';
 import { printError } from '../output.ts';
+import { tellUnreadable } from '../unreadable.ts';
 
 const config = z.object({
   BUS_DATABASE_URL: databaseConfig.BUS_DATABASE_URL,
@@ -19,8 +21,11 @@ const config = z.object({
   ...retentionConfig,
 });
 
-/** How the streams of one topic, or of all, stand. */
-export async function loadViews(topic?: string): Promise<readonly RetentionView[]> {
+/** How the streams of one topic, or of all, stand; `undefined` if none is registered. Tells of those that cannot be read. */
+export async function loadViews(
+  topic: string | undefined,
+  setStatus: SetStatus,
+): Promise<readonly RetentionView[] | undefined> {
   const env = loadConfig(config, process.env);
   const policyOf = createPolicies(platformCatalog.topics, env.RETENTION);
   for (const name of undefinedTopics(platformCatalog.topics, env.RETENTION)) {
@@ -35,6 +40,8 @@ export async function loadViews(topic?: string): Promise<readonly RetentionView[
     );
     const streams = [...own, ...former.map(([stream]) => stream)];
     const parts = { bus, observer: transport.observer(), trimmer: transport.trimmer(), policyOf };
-    return retentionStatus(parts, streams);
+    const { views, unreadable } = await retentionStatus(parts, streams);
+    tellUnreadable(unreadable, setStatus);
+    return views.length + unreadable.length === 0 ? undefined : views;
   });
 }

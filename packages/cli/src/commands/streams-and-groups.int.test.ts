@@ -144,6 +144,30 @@ test('groups tells what is pending, failed and not handed out, and which groups 
   expect([1, null]).toContain(groups[3]?.lag);
 });
 
+test('a stream that cannot be read is named, and hides no other', async () => {
+  const client = bench.redis.client();
+  await client.set('events:order:1', 'x');
+  const streams = await bench.bus('streams');
+  const groups = (await bench.json(['groups'])) as Record<string, unknown>[];
+  const pending = await bench.bus('pending');
+  const status = await bench.bus('retention', 'status');
+  const explained = await bench.bus('retention', 'explain', '--topic', 'user');
+  await client.del('events:order:1');
+  client.disconnect();
+  const why = 'stream events:order:1: it cannot be read: events:order:1 is a string and should be a stream; ';
+
+  for (const { output, ...finished } of [streams, pending, status]) {
+    expect(finished.status).toBe(1);
+    expect(output.split(why)).toHaveLength(2);
+  }
+  expect(streams.output).toMatch(/^events:user +5 /m);
+  expect(groups.map(({ stream, state }) => [stream, state])).toContainEqual(['events:order:1', 'unreadable']);
+  expect(groups).toHaveLength(5);
+  expect(pending.output).toContain(entryIds[3]);
+  expect(status.output).toMatch(/^events:user +5 /m);
+  expect(explained.status).toBe(0);
+});
+
 test('a lag that nobody can tell is shown as a question mark, never as 0', async () => {
   const { output } = await bench.bus('groups', '--group', 'ledger');
 

@@ -3,10 +3,12 @@ import { listStreams, type StreamView } from '@event-bus/operations';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { withConnections } from '../connections.ts';
+import type { SetStatus } from '../exit-status.ts';
 import { age, text } from '../format.ts';
 import { withJson } from '../options.ts';
 import { print, printJson } from '../output.ts';
 import { table } from '../table.ts';
+import { tellUnreadable } from '../unreadable.ts';
 
 const config = z.object({
   DATABASE_URL: databaseConfig.DATABASE_URL,
@@ -15,7 +17,7 @@ const config = z.object({
 });
 
 /** `bus streams` */
-export function addStreams(program: Command): void {
+export function addStreams(program: Command, setStatus: SetStatus): void {
   withJson(program.command('streams'))
     .summary('list the streams')
     .description(
@@ -25,17 +27,18 @@ export function addStreams(program: Command): void {
     .addHelpText('after', '\nExample:\n  $ bus streams')
     .action(async ({ json }: { readonly json?: true }) => {
       const env = loadConfig(config, process.env);
-      const streams = await withConnections(async (connections) => {
+      const { views, unreadable } = await withConnections(async (connections) => {
         const [{ pool }, { db }] = await Promise.all([
           connections.database(env.DATABASE_URL),
           connections.database(env.BUS_DATABASE_URL),
         ]);
         return listStreams({ bus: db, pool, observer: connections.redis(env.REDIS_URL).observer() });
       });
-      if (json === true) printJson(streams);
-      else if (streams.length === 0)
+      if (json === true) printJson(views);
+      else if (views.length > 0) print(streamTable(views));
+      else if (unreadable.length === 0)
         print('No topic is registered, and the outbox has written to no stream.');
-      else print(streamTable(streams));
+      tellUnreadable(unreadable, setStatus);
     });
 }
 

@@ -146,6 +146,20 @@ test('it stays while the group has yet to settle an entry that was written when 
   expect((await prune()).dropped).toEqual(['old_day']);
 });
 
+test.each([stream, `{${stream}}:inject:mail`])('it stays while nobody can read %s', async (key) => {
+  await settle(89);
+  await floor(50, 60, 1_000);
+  await call('DEL', key);
+  await call('SET', key, 'x');
+  const { kept } = await prune();
+
+  expect(kept).toMatchObject([{ partition: 'old_day', kind: 'unknown' }]);
+  expect(kept[0]?.reason).toContain(`${stream}, which group mail reads, cannot be read: WRONGTYPE`);
+  await call('DEL', key);
+  await call('XGROUP', 'CREATE', stream, 'mail', '0', 'MKSTREAM').catch(() => 'it is there');
+  expect((await prune()).dropped).toEqual(['old_day']);
+});
+
 test('it stays while a dead letter of it waits for somebody', async () => {
   await settle(89, 'dead');
   await floor(50, 60, 1_000);

@@ -8,6 +8,7 @@ import {
 } from '@event-bus/database';
 import { loadInboxGroups } from '@event-bus/inbox';
 import {
+  CommandRejectedError,
   type GroupRef,
   issuedAt,
   oldestUnsettled,
@@ -77,7 +78,9 @@ export async function findReach(parts: ReachParts, keepMs: number): Promise<Reac
       const live: GroupRef = { stream, group };
       reads.push(live);
       for (const ref of [live, { ...live, injected: true } as const]) {
-        const found = await oldestUnsettled(streams, ref);
+        const found = await unlessRejected(oldestUnsettled(streams, ref));
+        if (found instanceof CommandRejectedError)
+          return unknown(`${stream}, which group ${group} reads, cannot be read: ${found.message}`);
         const oldestId = found.state === 'none' ? null : found.oldestId;
         if (oldestId === null || issuedAt(oldestId) >= writtenSinceMs) continue;
         writtenSinceMs = issuedAt(oldestId);
@@ -104,4 +107,14 @@ export async function findReach(parts: ReachParts, keepMs: number): Promise<Reac
     reason = `${entries}; then outbox ${source} still had its events of ${floor.insertedAt.toISOString()} and later`;
   }
   return { reads, settledBefore: new Date(settledBeforeMs), positions, reason };
+}
+
+/** What was found, or that something else was stored under the key. */
+async function unlessRejected<Found>(looking: Promise<Found>): Promise<Found | CommandRejectedError> {
+  try {
+    return await looking;
+  } catch (error) {
+    if (error instanceof CommandRejectedError) return error;
+    throw error;
+  }
 }

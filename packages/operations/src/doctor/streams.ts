@@ -5,6 +5,7 @@ import { type GroupView, listGroups } from '../groups.ts';
 import type { OutboxPool } from '../outbox-pool.ts';
 import { surveyStreams } from '../reconcile.ts';
 import { registeredStreams } from '../topology.ts';
+import { StreamUnreadableError, unlessUnreadable } from '../unreadable.ts';
 import { type Finding, reportTo } from './finding.ts';
 
 /** What streams and groups are looked at with. */
@@ -24,27 +25,24 @@ export async function checkStreams(parts: StreamParts, findings: Finding[]): Pro
       'no topic is registered',
       'start a publisher or a runner: they register the topics of their contracts',
     );
-  const broken = new Set<string>();
+  const unreadable = new Set<string>();
   for (const name of names) {
-    try {
-      await observer.stream(name);
-    } catch (error) {
-      broken.add(name);
-      reportTo(findings, `stream ${name}`).problem(
-        `it cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-        `if something else was stored under this key (TYPE ${name}), rename that; the publisher then writes the stream again`,
-      );
-    }
+    const look = await unlessUnreadable(observer, name, () =>
+      Promise.all([observer.stream(name), observer.groups(name)]),
+    );
+    if (!(look instanceof StreamUnreadableError)) continue;
+    unreadable.add(name);
+    reportTo(findings, `stream ${name}`).problem(look.found, look.advice);
   }
-  if (broken.size > 0) return;
-  for (const { stream, intact, lostEvents } of await surveyStreams({ pool, busDatabase: bus, transport })) {
+  const surveys = await surveyStreams({ pool, busDatabase: bus, transport }, unreadable);
+  for (const { stream, intact, lostEvents } of surveys) {
     if (!intact)
       reportTo(findings, `stream ${stream}`).problem(
         `${lostEvents} events that were written to it are gone: it went back in time`,
         'a publisher that leads writes them again within seconds; `bus reconcile` does it now',
       );
   }
-  if (names.length > 0)
+  if (names.length > 0 && unreadable.size === 0)
     reportTo(findings, 'streams').ok(`${names.length}, with all that was written to them`);
 }
 
@@ -110,5 +108,8 @@ function checkGroup(group: string, places: readonly GroupView[], findings: Findi
       'start a dlq-mover for the database of its inbox; `bus pending --state given-up` lists them',
     );
   const onHistory = places.some(({ awaitsHistory }) => awaitsHistory);
-  report.ok(`${counted}${onHistory ? ', given its history first' : ''}`);
+  const untold = places.filter(({ state }) => state === 'unreadable').map(({ stream }) => stream);
+  report.ok(
+    `${counted}${onHistory ? ', given its history first' : ''}${untold.length === 0 ? '' : `; how it stands on ${untold.join(', ')} cannot be told`}`,
+  );
 }

@@ -1,7 +1,8 @@
-import { type BusDatabase, loadGroups, loadRetentions } from '@event-bus/database';
+import { type BusDatabase, loadGroups, loadRetentions, type StreamRetention } from '@event-bus/database';
 import { compareEntryIds, issuedAt, type StreamObserver, type StreamTrimmer } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import { formerStreams, retainedStreams } from '../topology.ts';
+import { type StreamUnreadableError, toViews, unlessUnreadable, type Views } from '../unreadable.ts';
 import type { PolicyOf } from './policy.ts';
 import { type TrimTerm, trimTerms } from './terms.ts';
 import { hotWindow } from './window.ts';
@@ -34,12 +35,15 @@ export interface RetentionParts {
   readonly policyOf: PolicyOf;
 }
 
-/** How every stream of every registered topic stands, former ones included, or some of them. Reads only. */
+/**
+ * How every stream of every registered topic stands, former ones included, or some of them. Reads only. One that cannot be
+ * read hides no other.
+ */
 export async function retentionStatus(
   parts: RetentionParts,
   only?: readonly string[],
-): Promise<RetentionView[]> {
-  const { bus, observer, trimmer, policyOf } = parts;
+): Promise<Views<RetentionView>> {
+  const { bus, observer } = parts;
   const [streams, former, groups, retentions] = await Promise.all([
     retainedStreams(bus),
     formerStreams(bus),
@@ -47,37 +51,58 @@ export async function retentionStatus(
     loadRetentions(bus),
   ]);
   const recorded = new Map(retentions.map((retention) => [retention.stream, retention]));
-  const views: RetentionView[] = [];
+  const looks: (RetentionView | StreamUnreadableError)[] = [];
   for (const [stream, topic] of streams) {
     if (only !== undefined && !only.includes(stream)) continue;
     const retention = recorded.get(stream);
-    const present = former.has(stream) ? (await observer.groups(stream)).map(({ group }) => group) : null;
-    const readers = groups
-      .filter(({ name, topics }) => topics.includes(topic) && (present?.includes(name) ?? true))
-      .map(({ name }) => name);
-    const archived = retention?.archived ?? null;
-    const anchor = archived === null ? undefined : { id: archived.entryId, eventId: archived.eventId };
-    const bounds = await trimmer.bounds(stream, readers, anchor);
-    if (present !== null && retention === undefined && bounds.length === 0) continue;
-    const policy = policyOf(topic);
-    const window = await hotWindow(observer, stream, bounds, policy);
-    const terms = trimTerms(bounds, retention, window.from);
-    views.push({
-      stream,
-      topic,
-      length: bounds.length,
-      bytes: bounds.bytes,
-      firstId: bounds.firstId,
-      archivedTo: archived?.entryId ?? null,
-      archivedAt: retention?.archivedAt ?? null,
-      archiveLagMs: await archiveLag(observer, stream, terms, bounds.nowMs),
-      trimmedTo: retention?.trimmedTo ?? bounds.trimmedTo,
-      trimmedAt: retention?.trimmedAt ?? null,
-      terms,
-      blockedBy: blockers(terms, bounds.firstId, policy.hotMs),
+    const seen = await unlessUnreadable(observer, stream, async () => {
+      const present = former.has(stream) ? await observer.groupNames(stream) : null;
+      const readers = groups
+        .filter(({ name, topics }) => topics.includes(topic) && (present?.includes(name) ?? true))
+        .map(({ name }) => name);
+      const view = await look(parts, { stream, topic, readers, retention });
+      const neverWas = present !== null && retention === undefined && view.length === 0;
+      return neverWas ? null : view;
     });
+    if (seen !== null) looks.push(seen);
   }
-  return views;
+  return toViews(looks);
+}
+
+async function look(
+  { observer, trimmer, policyOf }: RetentionParts,
+  {
+    stream,
+    topic,
+    readers,
+    retention,
+  }: {
+    readonly stream: string;
+    readonly topic: string;
+    readonly readers: readonly string[];
+    readonly retention: StreamRetention | undefined;
+  },
+): Promise<RetentionView> {
+  const archived = retention?.archived ?? null;
+  const anchor = archived === null ? undefined : { id: archived.entryId, eventId: archived.eventId };
+  const bounds = await trimmer.bounds(stream, readers, anchor);
+  const policy = policyOf(topic);
+  const window = await hotWindow(observer, stream, bounds, policy);
+  const terms = trimTerms(bounds, retention, window.from);
+  return {
+    stream,
+    topic,
+    length: bounds.length,
+    bytes: bounds.bytes,
+    firstId: bounds.firstId,
+    archivedTo: archived?.entryId ?? null,
+    archivedAt: retention?.archivedAt ?? null,
+    archiveLagMs: await archiveLag(observer, stream, terms, bounds.nowMs),
+    trimmedTo: retention?.trimmedTo ?? bounds.trimmedTo,
+    trimmedAt: retention?.trimmedAt ?? null,
+    terms,
+    blockedBy: blockers(terms, bounds.firstId, policy.hotMs),
+  };
 }
 
 async function archiveLag(

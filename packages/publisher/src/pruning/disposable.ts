@@ -15,6 +15,7 @@ import {
   type RecordedBatch,
 } from '@event-bus/outbox/log';
 import {
+  CommandRejectedError,
   compareEntryIds,
   formerStreamKeys,
   oldestUnsettled,
@@ -68,7 +69,7 @@ export async function findDisposable(parts: DisposableParts): Promise<Disposable
   const batches: DisposableBatches[] = [];
   for (const newest of await newestBatches(pool)) {
     const { stream } = newest;
-    const found = await findSettled(parts, newest, readers.get(stream) ?? []);
+    const found = await findSettled(parts, newest, readers.get(stream) ?? []).catch(unreadable);
     if (found.isCertain) settled.set(stream, found.number);
     // Groups that came later are not on it, and Redis may have forgotten the others: what was noted before is true for ever.
     const noted = former.has(stream) && !found.isCertain ? await loadSettled(pool, stream) : 0;
@@ -125,6 +126,12 @@ async function findSettled(
 
 function uncertain(reason: string): Settled {
   return { number: 0, isCertain: false, reason };
+}
+
+/** Of a stream under whose key something else was stored nothing is known, which holds up no other. */
+function unreadable(error: unknown): Settled {
+  if (!(error instanceof CommandRejectedError)) throw error;
+  return uncertain(`the stream cannot be read: ${error.message}`);
 }
 
 /** The last batch of a stream that is in the archive whole, where it is recorded: an event may be there for a copy of it alone. */

@@ -168,19 +168,22 @@ describe('a partition whose events are published and settled by every group', ()
     expect(floors.at(-1)).toMatchObject({ source: 'bench', position: '10' });
   });
 
-  test('is kept, with the reason, while a group has not acknowledged one of them, is missing, or there is none', async () => {
+  test('is kept, with the reason, while a group has not acknowledged one of them, is missing, cannot be looked at, or there is none', async () => {
     const name = await oldAndSettled();
     await addGroup('sms');
     await acknowledge('sms', 1);
     const [entry] = (await bench.entries(stream)).slice(-1);
 
     const { dropped, kept } = await pruneNow();
-    expect(dropped).toEqual([]);
-    expect(kept).toMatchObject([{ partition: name, kind: 'unsettled' }]);
+    expect({ dropped, kept }).toMatchObject({ dropped: [], kept: [{ partition: name, kind: 'unsettled' }] });
     expect(kept[0]?.reason).toContain(`group sms has not acknowledged entry ${entry?.id}`);
 
     await redis('XGROUP', 'DESTROY', stream, 'sms');
     expect((await pruneNow()).kept[0]?.reason).toContain('group sms is missing on the server');
+    await redis('RENAME', stream, 'aside');
+    await redis('SET', stream, 'x');
+    expect((await pruneNow()).kept[0]?.reason).toContain('the stream cannot be read: WRONGTYPE');
+    await redis('RENAME', 'aside', stream);
     await sql`delete from consumer_groups`.execute(bench.db);
     expect((await pruneNow()).kept[0]?.reason).toContain('no group is registered that reads it');
     expect(await rows()).toBe(10);

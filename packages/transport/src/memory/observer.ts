@@ -90,6 +90,11 @@ export function createMemoryObserver(state: MemoryState): StreamObserver {
       return { lastDeliveredId: held.lastDeliveredId, oldestPendingId };
     },
 
+    async oddKeys() {
+      session.assertOpen();
+      return [];
+    },
+
     async pending(ref, after, count) {
       session.assertOpen();
       const now = Date.now();

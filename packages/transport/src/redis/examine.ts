@@ -47,6 +47,7 @@ const commands: Readonly<Record<string, { readonly by: string; readonly args: re
   hset: { by: 'publisher runner archiver operator', args: [beside, 'field', 'value', 'field'] },
   memory: { by: 'archiver operator', args: ['USAGE', stream] },
   time: { by: 'mover archiver monitor operator', args: [] },
+  type: { by: 'archiver monitor operator', args: [stream] },
   xack: { by: 'runner mover', args: [stream, 'doctor', '0-1'] },
   xadd: { by: 'publisher mover operator', args: [stream, 'NOMKSTREAM', '*', 'field', 'value'] },
   xclaim: { by: 'runner', args: [stream, 'doctor', 'doctor', '0', '0-1'] },

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis';
 import { boundedIdleMs } from '../entry-id.ts';
-import { derivedKeys, failurePrefix, placeKey } from '../keys.ts';
+import { derivedKeys, failurePrefix, keyTypes, placeKey } from '../keys.ts';
 import type { GroupRef, GroupStatus, PendingEntry, StreamObserver } from '../transport.ts';
 import type { Connection } from './connection.ts';
 import { pairs, type RawEntry, type RawInfo, toEntries } from './entries.ts';
@@ -135,6 +135,18 @@ export function createRedisObserver(
         if (isStreamMissing(error)) return null;
         throw error;
       }
+    },
+
+    async oddKeys(stream) {
+      return commands.call(async (redis) => {
+        const isStream = (await redis.type(stream)) === 'stream';
+        const groups = isStream ? [...(await groupInfos(redis, stream)).keys()] : [];
+        const keys = [...keyTypes(stream, groups)];
+        const types = await Promise.all(keys.map(([key]) => redis.type(key)));
+        return keys
+          .map(([key, shouldBe], index) => ({ key, is: types[index] ?? 'none', shouldBe }))
+          .filter(({ is, shouldBe }) => is !== 'none' && is !== shouldBe);
+      });
     },
 
     async pending(ref, after, count) {

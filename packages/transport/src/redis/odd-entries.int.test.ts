@@ -125,3 +125,27 @@ describe('a failure record that is no such thing', () => {
     },
   );
 });
+
+describe('the keys of a stream', () => {
+  it('are named where something else was stored, whatever else there is', async () => {
+    const transport = createRedisTransport({ url: server.url });
+    onTestFinished(() => transport.close());
+    const [redis, observer] = [server.client(), transport.observer()];
+    const stream = 'events:odd-keys';
+    expect(await observer.oddKeys(stream)).toEqual([]);
+
+    await transport.reader().ensureGroup({ stream, group: 'g' }, '0');
+    await redis.hset(derivedKeys.writers(stream), 'a', 'b');
+    expect(await observer.oddKeys(stream)).toEqual([]);
+    await redis.set(derivedKeys.failures(stream, 'g'), 'x');
+    await redis.hset(derivedKeys.deadLetters(stream, 'g'), 'a', 'b');
+    expect(await observer.oddKeys(stream)).toEqual([
+      { key: derivedKeys.failures(stream, 'g'), is: 'string', shouldBe: 'hash' },
+      { key: derivedKeys.deadLetters(stream, 'g'), is: 'hash', shouldBe: 'stream' },
+    ]);
+
+    await redis.del(stream);
+    await redis.rpush(stream, 'x');
+    expect(await observer.oddKeys(stream)).toEqual([{ key: stream, is: 'list', shouldBe: 'stream' }]);
+  });
+});

@@ -42,6 +42,14 @@ export interface ServerFigures {
   readonly replicaLagSeconds: ReadonlyMap<string, number>;
 }
 
+/** A key of a stream under which something else was stored. */
+export interface OddKey {
+  readonly key: string;
+  /** Its types, as Redis names them. */
+  readonly is: string;
+  readonly shouldBe: string;
+}
+
 /** Read-only looks for operators and monitors. */
 export interface StreamObserver {
   stream(stream: string): Promise<StreamStatus>;
@@ -52,6 +60,8 @@ export interface StreamObserver {
   groupNames(stream: string): Promise<string[]>;
   /** How far a group has come in a place, with two; `null` if it does not read there (yet). */
   progress(ref: GroupRef): Promise<GroupProgress | null>;
+  /** The keys of a stream under which something else was stored: what touches one of them is rejected. */
+  oddKeys(stream: string): Promise<OddKey[]>;
   /** One page of a pending list, oldest first, with the recorded failures; a full page may not be the last. */
   pending(ref: GroupRef, after: string | null, count: number): Promise<PendingEntry[]>;
   /** Entries with `from <= id <= to`, at most `count`, in order; `-` and `+` are the ends, `(` before an ID leaves it out. */
