@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDatabase, createPool, migrate } from '../packages/database/src/index.ts';
+import { createDatabase, createPool, examineDatabase, migrate } from '../packages/database/src/index.ts';
 import {
   type PostgresServer,
   type RedisServer,
@@ -93,6 +93,51 @@ describe('PostgreSQL', () => {
     ['draw positions', `select nextval('outbox_position')`],
   ])('does not let a producer %s', async (_, statement) => {
     await expect(run(as('orders'), statement)).rejects.toThrow(/permission denied/);
+  });
+
+  const sqlIn = (page: string) =>
+    /```sql\n(.*?)```/s.exec(readFileSync(join(infra, '../docs/runbooks', page), 'utf8'))?.[1] ?? '';
+  /** Partitions of a week, made by a role. Their names. */
+  const makePartitions = async (role: string, log: 'outbox' | 'inbox') => {
+    const before = await run(as(role), `select partition from bus_partitions('${log}_events')`);
+    await run(as(role), `select bus_ensure_partitions('${log}_events', ${before.length + 1})`);
+    const after = await run(as(role), `select partition from bus_partitions('${log}_events')`);
+    return after.slice(before.length).map((row) => (row as { partition: string }).partition);
+  };
+  const drop = async (role: string, log: 'outbox' | 'inbox', partition: string) => {
+    const empty =
+      log === 'outbox'
+        ? `select reason from outbox_empty_partition('${partition}', '{}', '{}', '{}')`
+        : `select reason from inbox_empty_partition('${partition}', now())`;
+    const dropped = `select bus_drop_empty_partition('${log}_events', '${partition}') as reason`;
+    return [...(await run(as(role), empty)), ...(await run(as(role), dropped))];
+  };
+  const gone = [{ reason: null }, { reason: null }];
+
+  test('has the owner drop what a second role made that the runbook makes to rotate credentials', async () => {
+    await run(url, sqlIn('rotate-credentials.md'));
+
+    for (const log of ['outbox', 'inbox'] as const) {
+      const [first = '', second = ''] = await makePartitions('event_bus_2', log);
+      expect(await drop('event_bus', log, first)).toEqual(gone);
+      expect(await drop('event_bus_2', log, second)).toEqual(gone);
+    }
+    expect(await run(as('event_bus_2'), 'select current_user as name')).toEqual([{ name: 'event_bus' }]);
+  });
+
+  test('has the owner drop what a mere member made, once the runbook has given it back', async () => {
+    await run(url, 'create role stray login in role event_bus');
+    const [partition = ''] = await makePartitions('stray', 'outbox');
+    await expect(drop('event_bus', 'outbox', partition)).rejects.toThrow(/permission denied/);
+    const pool = createPool({ url: as('event_bus'), applicationName: 'test' });
+    const db = createDatabase(pool);
+    expect((await examineDatabase(db)).foreignTables).toContain(partition);
+
+    await run(url, sqlIn('bus-prune-blocked.md').replace('event_bus_2', 'stray'));
+
+    expect((await examineDatabase(db)).foreignTables).toEqual([]);
+    await db.destroy();
+    expect(await drop('event_bus', 'outbox', partition)).toEqual(gone);
   });
 
   test('lets the owner do what the services do at start', async () => {

@@ -170,4 +170,43 @@ export const pruningMutations: readonly Mutation[] = [
     tests: inbox,
     only: 'known by its position',
   },
+  {
+    name: 'prune-failure-untold',
+    harm: 'a look that fails leaves the figures of the last one, and no alert can fire',
+    edits: [
+      {
+        file: 'packages/publisher/src/pruning/observer.ts',
+        find: "      last = 'failed';\n",
+        replace: '',
+      },
+    ],
+    tests: ['services/outbox-publisher/src/pruning.int.test.ts'],
+    only: 'a look that fails',
+  },
+  {
+    name: 'inbox-prune-failure-untold',
+    harm: 'the same of an inbox',
+    edits: [
+      {
+        file: 'packages/consumer/src/pruning/observer.ts',
+        find: "      last = 'failed';\n",
+        replace: '',
+      },
+    ],
+    tests: ['services/consumer-runner/src/pruning.int.test.ts'],
+    only: 'a look that fails',
+  },
+  {
+    name: 'inbox-prune-stops-at-refusal',
+    harm: 'a partition of another owner keeps all behind it',
+    edits: [
+      {
+        file: 'packages/database/src/partitions.ts',
+        find: 'if (!(error instanceof pg.DatabaseError)) throw error;',
+        replace: 'if (error !== undefined) throw error;',
+      },
+    ],
+    tests: inbox,
+    only: 'keeps no other',
+  },
 ];

@@ -18,7 +18,7 @@ export interface DatabaseExamination {
   readonly aheadMs: number;
   /** Tables and sequences of the bus that the role may not both read and change. */
   readonly forbiddenTables: readonly string[];
-  /** Event tables that the role does not own: it cannot make their partitions, or drop them. */
+  /** Event tables that the role does not own, and of those it owns the partitions: it cannot make partitions, or drop them. */
   readonly foreignTables: readonly string[];
 }
 
@@ -44,7 +44,12 @@ export async function examineDatabase(db: Kysely<BusDatabase>): Promise<Database
         order by relname) as "forbiddenTables",
       array(select relname::text from bus
         where relname in ('outbox_events', 'inbox_events') and not pg_has_role(relowner, 'usage')
-        order by relname) as "foreignTables"`.execute(db);
+        union all
+        select c.relname::text
+        from bus p join pg_inherits i on i.inhparent = p.oid join pg_class c on c.oid = i.inhrelid
+        where p.relname in ('outbox_events', 'inbox_events')
+          and pg_has_role(p.relowner, 'usage') and not pg_has_role(c.relowner, 'usage')
+        order by 1) as "foreignTables"`.execute(db);
   const [row] = rows;
   if (row === undefined) throw new Error('PostgreSQL said nothing of itself');
   const { now, ...facts } = row;

@@ -48,6 +48,7 @@ export {
   ensurePartitions,
   listPartitions,
   type Partition,
+  unlessRefused,
   type WhyKept,
 } from './partitions.ts';
 export type { HandledEvents, RegisteredGroup, RegisteredTopic } from './registry.ts';

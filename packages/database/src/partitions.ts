@@ -1,4 +1,5 @@
 import { type Kysely, sql } from 'kysely';
+import pg from 'pg';
 import type { BusDatabase } from './schema.ts';
 
 /**
@@ -60,4 +61,15 @@ export async function dropEmptyPartition(
     select bus_drop_empty_partition(${`${log}_events`}, ${name}) as reason`.execute(db);
   const reason = rows[0]?.reason ?? null;
   return reason === null ? undefined : { kind: 'lock', reason };
+}
+
+/** Waits for the drop of one partition. What PostgreSQL refuses is a reason to keep it: it holds up no other. */
+export async function unlessRefused(dropping: Promise<WhyKept | undefined>): Promise<WhyKept | undefined> {
+  try {
+    return await dropping;
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError)) throw error;
+    const reason = `PostgreSQL refuses to empty or drop it: ${error.message}: runbook BusPruneBlocked`;
+    return { kind: 'failed', reason };
+  }
 }

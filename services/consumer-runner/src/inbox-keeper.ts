@@ -29,16 +29,16 @@ export function inboxPruner(
   parts: ReachParts,
   { keepMs, everyMs, logger }: { readonly keepMs: number; readonly everyMs: number; readonly logger: Logger },
 ): Component {
-  const observe = createInboxPruneObserver(logger);
+  const observer = createInboxPruneObserver(logger);
   return {
     name: 'inbox-pruner',
     run: ({ drain }) =>
       pollLoop({
         intervalMs: everyMs,
         signal: drain,
-        run: async (signal) => observe(await pruneInbox(parts, keepMs, signal)),
+        run: async (signal) => observer.pruned(await pruneInbox(parts, keepMs, signal)),
         onError: (error) => {
-          if (!drain.aborted) logger.warn({ err: error }, 'old partitions of the inbox are not dropped now');
+          if (!drain.aborted) observer.failed(error);
         },
       }),
   };

@@ -93,6 +93,28 @@ test('a duplicate within the window finds its inbox row, whatever else was dropp
   expect((await bench.ledger(group)).map(({ event_id }) => event_id)).toContain(more[0]?.eventId);
 });
 
+test('a look that fails is told as a reason of its own, without the figures of the last one, until one goes through', async () => {
+  await registerOutboxWindow(bench.database.db, { source: 'test', keepMs: 7 * dayMs });
+  const runner = await bench.spawn(bench.consumer().path, { INBOX_PRUNE_EVERY: '100ms' });
+  await runner.waitFor(/"msg":"started"/);
+  const port = /"port":(\d+)/.exec(runner.output())?.[1];
+  const tells = (wanted: Record<string, number>) =>
+    eventually(async () => {
+      const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+      const samples = text.matchAll(/^bus_inbox_prune_blocked\{.*bus_reason="([\w-]+)".*\} (\d+)$/gm);
+      const found = [...samples].map(([, reason = '', value]) => [reason, Number(value)] as const);
+      expect(Object.fromEntries(found)).toEqual(wanted);
+      return true;
+    });
+  const well = { unknown: 0, young: 0, 'dead-letter': 0, lock: 0, failed: 0 };
+  await tells(well);
+
+  await bench.database.pool.query('alter function bus_partitions rename to aside');
+  await tells({ failed: 1 });
+  await bench.database.pool.query('alter function aside rename to bus_partitions');
+  await tells(well);
+});
+
 test('a runner whose inbox would forget too early does not start, and names variables and figures', async () => {
   const { path } = bench.consumer();
   await registerOutboxWindow(bench.database.db, { source: 'shop', keepMs: 7 * dayMs });

@@ -27,15 +27,15 @@ export function partitionPruner(
   parts: PruneParts & { readonly name: string },
   { everyMs, logger }: { readonly everyMs: number; readonly logger: Logger },
 ): Component {
-  const observe = createPruneObserver(logger, parts.source);
+  const observer = createPruneObserver(logger, parts.source);
   return {
     name: 'partition-pruner',
     run: ({ drain }) =>
       pollLoop({
         intervalMs: everyMs,
         signal: drain,
-        run: async () => observe(await pruneIfLeading(parts)),
-        onError: (error) => logger.warn({ err: error }, 'old partitions of the outbox are not dropped now'),
+        run: async () => observer.pruned(await pruneIfLeading(parts)),
+        onError: (error) => observer.failed(error),
       }),
   };
 }

@@ -1,5 +1,5 @@
 import { registerGroup, registerInboxWindows } from '@event-bus/database';
-import { eventually } from '@event-bus/testkit';
+import { eventually, type ServiceProcess } from '@event-bus/testkit';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { createStage, type Stage } from './testing.ts';
@@ -93,6 +93,56 @@ test('leaders that are killed while they drop partitions leave nothing that the 
     expect(await stage.compare()).toMatchObject({ missing: 0, disordered: [], unpublished: 0 });
     return true;
   });
+});
+
+/** What the leader tells of partitions that have to stay, by reason. */
+async function blocked(leader: ServiceProcess): Promise<Record<string, number>> {
+  const port = /"port":(\d+)/.exec(leader.output())?.[1];
+  const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  const samples = text.matchAll(/^bus_outbox_prune_blocked\{.*bus_reason="([\w-]+)".*\} (\d+)$/gm);
+  return Object.fromEntries([...samples].map(([, reason = '', value]) => [reason, Number(value)]));
+}
+
+test('a look that fails is told as a reason of its own, without the figures of the last one, until one goes through', async () => {
+  const leader = await stage.spawn({ OUTBOX_PRUNE_EVERY: '100ms' });
+  const well = { unpublished: 0, parked: 0, unsettled: 0, unrecorded: 0, lock: 0, failed: 0 };
+  const tells = (wanted: Record<string, number>) =>
+    eventually(async () => {
+      expect(await blocked(leader)).toEqual(wanted);
+      return true;
+    });
+  await leader.waitFor(/"msg":"started"/);
+  await tells(well);
+
+  await stage.database.pool.query('alter function bus_partitions rename to aside');
+  await tells({ failed: 1 });
+  await stage.database.pool.query('alter function aside rename to bus_partitions');
+  await tells(well);
+});
+
+test('a partition that PostgreSQL refuses to empty is counted and named, and keeps no other', async () => {
+  await addGroup('mail');
+  await stage.append(200);
+  const first = await stage.spawn({ OUTBOX_PRUNE_EVERY: '1h' });
+  await eventually(async () => (await stage.compare()).unpublished === 0);
+  await age(3);
+  await settle('mail');
+  await first.stop();
+  await stage.database.pool.query(`do $$ begin
+    create function refuse() returns trigger language plpgsql as 'begin raise exception ''not this one''; end';
+    execute format('create trigger guard before truncate on %I execute function refuse()',
+      bus_partition_name('outbox_events', (now() at time zone 'UTC')::date - 11)); end $$`);
+
+  const leader = await stage.spawn({ OUTBOX_PRUNE_EVERY: '100ms' });
+  await leader.waitFor(
+    /an old partition is not dropped: PostgreSQL refuses to empty or drop it: not this one/,
+  );
+  await eventually(async () => (await oldPartitions()) === 1);
+  await eventually(async () => (await blocked(leader)).failed === 1);
+
+  await stage.database.pool.query('drop function refuse cascade');
+  await eventually(async () => (await oldPartitions()) === 0);
+  await eventually(async () => (await blocked(leader)).failed === 0);
 });
 
 test('a publisher whose window would break the chain does not start, and names variables and figures', async () => {

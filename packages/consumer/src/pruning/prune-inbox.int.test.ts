@@ -160,6 +160,26 @@ test.each([stream, `{${stream}}:inject:mail`])('it stays while nobody can read %
   expect((await prune()).dropped).toEqual(['old_day']);
 });
 
+test('it stays while PostgreSQL refuses to empty it, and keeps no other', async () => {
+  await settle(89);
+  await floor(50, 60, 1_000);
+  const before = new Date(Date.parse(oldDay) - dayMs).toISOString().slice(0, 10);
+  await run(
+    `create table older_day partition of inbox_events for values from ('${before}') to ('${oldDay}')`,
+  );
+  await run(
+    `create function refuse() returns trigger language plpgsql as 'begin raise exception ''not this one''; end'`,
+  );
+  await run('create trigger guard before truncate on older_day execute function refuse()');
+  const { dropped, kept } = await prune();
+
+  expect(dropped).toEqual(['old_day']);
+  expect(kept).toMatchObject([{ partition: 'older_day', kind: 'failed' }]);
+  expect(kept[0]?.reason).toContain('not this one');
+  await run('drop function refuse cascade');
+  expect((await prune()).dropped).toEqual(['older_day']);
+});
+
 test('it stays while a dead letter of it waits for somebody', async () => {
   await settle(89, 'dead');
   await floor(50, 60, 1_000);

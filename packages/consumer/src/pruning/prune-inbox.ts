@@ -1,4 +1,4 @@
-import { dropEmptyPartition, listPartitions, type WhyKept } from '@event-bus/database';
+import { dropEmptyPartition, listPartitions, unlessRefused, type WhyKept } from '@event-bus/database';
 import { emptyInboxPartition, pruneDefaultInboxPartition, raiseInboxFloors } from '@event-bus/inbox';
 import { floorsKnownMs } from '../runner/forgotten.ts';
 import { pause } from '../runner/pause.ts';
@@ -49,9 +49,7 @@ export async function pruneInbox(
     if (raisedAgoMs < waitMs) await pause(waitMs - raisedAgoMs, signal);
     signal.throwIfAborted();
     for (const { name } of old) {
-      const why =
-        (await emptyInboxPartition(inbox, name, settledBefore)) ??
-        (await dropEmptyPartition(inbox, 'inbox', name));
+      const why = await unlessRefused(drop(inbox, name, settledBefore));
       if (why === undefined) dropped.push(name);
       else
         kept.push({
@@ -66,4 +64,9 @@ export async function pruneInbox(
   }
   const left = await listPartitions(inbox, 'inbox');
   return { dropped, kept, defaultRows, partitions: left.length, oldestAt: left[0]?.startsAt ?? null };
+}
+
+async function drop(inbox: ReachParts['inbox'], partition: string, settledBefore: Date) {
+  const why = await emptyInboxPartition(inbox, partition, settledBefore);
+  return why ?? (await dropEmptyPartition(inbox, 'inbox', partition));
 }

@@ -44,7 +44,7 @@ export async function checkDatabase(db: Kysely<BusDatabase>, report: Report): Pr
   if (found.foreignTables.length > 0)
     report.warning(
       `the role ${role} does not own ${found.foreignTables.join(' and ')}`,
-      'let publisher and runners connect as the owner: others can neither make partitions nor drop them',
+      'let publisher and runners connect as the owner of all of them: others can neither make partitions nor drop them: runbook BusPruneBlocked',
     );
   report.ok(`PostgreSQL ${version}, database ${database}, role ${role}, its schema is current`);
   return true;

@@ -4,6 +4,7 @@ import {
   listPartitions,
   type Partition,
   recordOutboxFloor,
+  unlessRefused,
   type WhyKept,
 } from '@event-bus/database';
 import {
@@ -60,7 +61,7 @@ export async function prune(parts: PruneParts): Promise<PruneReport> {
   const dropped: string[] = [];
   const kept: KeptPartition[] = [];
   for (const { name } of old) {
-    const why = await drop(parts, name, disposable);
+    const why = await unlessRefused(drop(parts, name, disposable));
     if (why === undefined) dropped.push(name);
     else kept.push({ partition: name, ...why });
   }
