@@ -122,7 +122,11 @@ export function createHandling(
       const settlement = settlements[index];
       if (settlement === undefined) continue;
       observer.ended(held.delivery, settlement, { durationMs, attempts: works[index]?.attempt ?? 1 });
-      const dueAt = settling.follow(held, settlement, { era, lease: works[index]?.lease });
+      const dueAt = settling.follow(held, settlement, {
+        era,
+        lease: works[index]?.lease,
+        events: works.length,
+      });
       if (dueAt !== undefined) again.set(held.id, dueAt);
     }
   }

@@ -12,6 +12,10 @@ export interface Held extends LaneItem {
   readonly delivery: Delivery;
   /** Until this process has survived it. */
   alone: boolean;
+  /** From when the database went away from under a transaction that it shared: it may be what brings that about. */
+  single: boolean;
+  /** How often the database has gone away from it alone. */
+  downfalls: number;
   /** Its delivery, which is to be handled alone, is counted. */
   isCounted: boolean;
   /** The last failure, if any attempt counted or was deferred: what is recorded beside the stream. */
@@ -45,6 +49,8 @@ export function toHeld(
     id,
     key: ordered ? lane : id,
     alone: deliveries >= aloneFrom,
+    single: false,
+    downfalls: 0,
     isCounted: false,
     delivery,
     failure,

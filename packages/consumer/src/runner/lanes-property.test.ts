@@ -13,6 +13,7 @@ const offer = fc.record({
   key,
   delay: fc.constantFrom(0, 0, 0, 40),
   alone: fc.constantFrom(false, false, false, false, true),
+  single: fc.constantFrom(false, false, false, true),
 });
 const finish = fc.record({
   kind: fc.constant('finish' as const),
@@ -101,6 +102,7 @@ function createModel(
         // What is to be handled alone is never passed by.
         expect(startable().filter(({ alone }) => alone)).toEqual([]);
       }
+      if (taken.some(({ single }) => single)) expect(taken).toHaveLength(1);
       const runningKeys = new Set(takings.flat().map(({ key }) => key));
       for (const [key, items] of Map.groupBy(taken, (one) => one.key)) {
         expect(runningKeys).not.toContain(key);
@@ -190,7 +192,7 @@ function createModel(
 }
 
 describe('whatever happens, lanes', () => {
-  it('keep the order of each key, run nothing of a key twice at once, let alone what is to be alone, lose nothing, repeat nothing and starve nobody', () => {
+  it('keep the order of each key, run nothing of a key twice at once, let alone what is to be alone, take single ones by themselves, lose nothing, repeat nothing and starve nobody', () => {
     const bounds = fc.record({
       concurrency: fc.integer({ min: 1, max: 3 }),
       batchSize: fc.integer({ min: 1, max: 4 }),

@@ -10,6 +10,7 @@ const item = (key: string, number: number, alone = false): Item => ({
   id: `${key}-${number}`,
   key,
   alone,
+  single: false,
   number,
 });
 
@@ -301,5 +302,32 @@ describe('an item that is to be handled alone', () => {
 
     expect(order).toEqual(['one', 'three', 'one', 'three', 'one', 'three']);
     expect(all[1]?.lanes.counts()).toMatchObject({ running: 0, waiting: 3, takings: 0 });
+  });
+});
+
+describe('a single item', () => {
+  const single = (key: string, number: number): Item => ({ ...item(key, number), single: true });
+
+  it('is taken by itself and keeps its turn, and others run beside it', () => {
+    const lanes = lanesWith({ concurrency: 9, batchSize: 3 });
+    for (const one of [item('a', 1), single('b', 2), item('c', 3), single('d', 4), item('e', 5)])
+      lanes.offer(one, 7);
+
+    const order = [1, 2, 3, 4].map(() => idsOf(lanes.take(8)));
+
+    expect(order).toEqual([['a-1', 'c-3', 'e-5'], ['b-2'], ['d-4'], undefined]);
+  });
+
+  it('ends the batch of those before it in its lane, and begins one of nobody else', () => {
+    const lanes = lanesWith({ concurrency: 9, batchSize: 9 });
+    for (const one of [item('a', 1), single('a', 2), item('a', 3)]) lanes.offer(one);
+
+    const order: (string[] | undefined)[] = [];
+    for (let taken = lanes.take(0); taken !== undefined; taken = lanes.take(0)) {
+      order.push(idsOf(taken));
+      lanes.finish(taken, done);
+    }
+
+    expect(order).toEqual([['a-1'], ['a-2'], ['a-3']]);
   });
 });

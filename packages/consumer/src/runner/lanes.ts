@@ -21,7 +21,8 @@ import { createTurns } from './turns.ts';
  * the slow key's next step, which always comes: an attempt ends by success, or by its limit. Nothing else is
  * possible without giving entries back that order needs next.
  *
- * An item that is to be handled alone is taken by itself, when nothing else runs, and nothing starts beside it.
+ * An item that is to be handled alone is taken by itself, when nothing else runs, and nothing starts beside it. A single
+ * one is taken by itself, too, and others run beside it.
  */
 export interface Lanes<Item extends LaneItem> {
   /**
@@ -75,6 +76,8 @@ export interface LaneItem {
   readonly key: string;
   /** Nothing else may run beside it. May change while it runs. */
   readonly alone: boolean;
+  /** Nothing else may be taken with it. May change while it runs. */
+  readonly single: boolean;
 }
 
 /** The bounds of a set of lanes. */
@@ -161,11 +164,20 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
     return taken;
   }
 
+  function mayJoin({ single, alone }: Item, taken: readonly Item[]): boolean {
+    const [first] = taken;
+    return first === undefined || !(first.single || single || alone);
+  }
+
   function takeTogether(now: number, most: number): Item[] | undefined {
     const taken: Item[] = [];
     for (const key of turns.ready()) {
       if (taken.length >= most) break;
-      takeFrom(key, laneOf(key), now, taken, most);
+      const lane = laneOf(key);
+      const head = lane.queue[0];
+      // It keeps its turn.
+      if (head !== undefined && !mayJoin(head.item, taken)) continue;
+      takeFrom(key, lane, now, taken, most);
     }
     return taken.length === 0 ? undefined : taken;
   }
@@ -176,7 +188,7 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
       const entry = lane.queue[count];
       // The head was due when its key became ready, whatever the clock says by now.
       if (entry === undefined || (count > 0 && entry.dueAt > now)) break;
-      if (entry.item.alone && into.length > 0) break;
+      if (!mayJoin(entry.item, into)) break;
       into.push(entry.item);
       items.set(entry.item.id, { item: entry.item, state: 'running' });
       count += 1;

@@ -5,8 +5,11 @@ import type { Logger } from '@event-bus/telemetry';
  * paces the tries between.
  */
 export interface Outage {
-  /** A try failed. Returns how long to wait before the next: longer each time up to `maxDelayMs`, with jitter. */
-  failed(error: unknown): number;
+  /**
+   * A try failed. Returns how long to wait before the next: longer each time up to `maxDelayMs`, with jitter. `about` is
+   * logged with the error: what was tried.
+   */
+  failed(error: unknown, about?: object): number;
   /** A try succeeded. */
   recovered(): void;
 }
@@ -21,15 +24,15 @@ export function createOutage(what: string, logger: Logger): Outage {
   let since = 0;
   let loggedAt = 0;
   return {
-    failed(error) {
+    failed(error, about = {}) {
       const now = Date.now();
       if (failures === 0) {
         since = now;
         loggedAt = now;
-        logger.warn({ err: error }, `${what} fails; it is tried again until it succeeds`);
+        logger.warn({ ...about, err: error }, `${what} fails; it is tried again until it succeeds`);
       } else if (now - loggedAt >= logEveryMs) {
         loggedAt = now;
-        logger.error({ err: error, failures, outageMs: now - since }, `${what} still fails`);
+        logger.error({ ...about, err: error, failures, outageMs: now - since }, `${what} still fails`);
       }
       failures += 1;
       const delayMs = Math.min(maxDelayMs, firstDelayMs * 2 ** Math.min(failures - 1, 16));

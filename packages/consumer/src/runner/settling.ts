@@ -1,3 +1,4 @@
+import { exponential } from '../retry-policy.ts';
 import type { Lease, Settlement } from '../settlement.ts';
 import { createBlame } from './blame.ts';
 import type { GivenUp } from './blockers.ts';
@@ -15,6 +16,8 @@ type Interrupted = Extract<Settlement, { kind: 'interrupted' }>;
 export interface Began {
   readonly era: number;
   readonly lease: Lease | undefined;
+  /** How many events were handled together. */
+  readonly events: number;
 }
 
 /** How a failed attempt is to be remembered. */
@@ -43,6 +46,7 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
   const { group, consumer, acknowledger, failures, blockers, circuit, settings, logger } = state;
   const database = createOutage('handling events in the database', logger);
   const blame = createBlame();
+  const downfall = createBlame();
   let pausedUntil = 0;
 
   /** Whether a failed attempt is the event's own fault, and whether it counts. The circuit is told of all others. */
@@ -90,7 +94,32 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
     failures.add(held.id, { held, record });
   }
 
-  function interrupted(held: Held, { cause, error }: Interrupted, { lease }: Began): number {
+  /**
+   * The database went away from an event. One of several may have brought that about, so from then on each is handled
+   * by itself. With which alone it goes away again and again, while others succeed, waits by itself, longer each time: it
+   * must not hold up the others, and no attempt counts, since it may just have been unlucky.
+   */
+  function wentAway(held: Held, error: unknown, events: number): number {
+    const { stream, id } = held.delivery;
+    const about = events > 1 ? { events } : { stream, entry_id: id, event_id: eventIdOf(held.delivery) };
+    if (events > 1) held.single = true;
+    else if (downfall.isItsOwn(eventOf(held))) {
+      held.downfalls += 1;
+      const delayMs = downfallBackoff(held.downfalls);
+      const failure = { kind: 'failed', counted: false, reason: 'error', error, delayMs } as const;
+      remember(held, failure, { ...asBefore(held, false), delayMs });
+      logger.warn(
+        { ...about, retry_in_ms: delayMs, err: error },
+        'the database goes away from this event alone; it is tried again, and no attempt counts: see what its handler asks of the database',
+      );
+      return performance.now() + delayMs;
+    }
+    // Those that were interrupted together count as one.
+    if (performance.now() >= pausedUntil) pausedUntil = performance.now() + database.failed(error, about);
+    return 0;
+  }
+
+  function interrupted(held: Held, { cause, error }: Interrupted, { lease, events }: Began): number {
     const slot = state.slotOf(held.delivery);
     switch (cause) {
       case 'fenced':
@@ -101,9 +130,7 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
         // It waits to be handed back; if it was stopped for no reason of ours, it isn't started again at once.
         return performance.now() + interruptedDelayMs;
       case 'database':
-        // Those that were interrupted together count as one.
-        if (performance.now() >= pausedUntil) pausedUntil = performance.now() + database.failed(error);
-        return 0;
+        return wentAway(held, error, events);
     }
   }
 
@@ -119,6 +146,7 @@ export function createSettling(state: RunnerState, duplicates: KnownDuplicates):
           } else {
             circuit.succeeded(began.era);
             blame.succeeded(eventOf(held));
+            downfall.succeeded(eventOf(held));
           }
           acknowledger.add(held.id, held);
           return undefined;
@@ -154,3 +182,4 @@ function aggregateOf({ delivery }: Held): string {
 }
 
 const interruptedDelayMs = 100;
+const downfallBackoff = exponential('1s');

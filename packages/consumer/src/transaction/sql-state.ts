@@ -7,12 +7,13 @@ export function sqlState(error: unknown): string | undefined {
 
 /**
  * Whether PostgreSQL says that it is not available: shutting down, out of connections, memory or disk, or the
- * session was ended by someone.
+ * session was ended by someone. A limit on what a single session may use (53400, such as `temp_file_limit`) is not among
+ * them: the server is well, and whoever went beyond it does so again.
  */
 export function isUnavailable(error: unknown): boolean {
   const state = sqlState(error);
   if (state === undefined) return false;
-  return /^(08|53|57P|25P0[34])/.test(state);
+  return /^(08|53(?!400)|57P|25P0[34])/.test(state);
 }
 
 /** Whether the transaction lost against a concurrent one, and may succeed when run again. */
