@@ -22,8 +22,15 @@ export interface DispatcherOptions {
   /** The database of the inbox and the handlers, opened with `pipeline: true`. One connection per transaction. */
   readonly pool: pg.Pool;
   readonly logger: Logger;
+  /**
+   * A transaction of whose process the server hears nothing for so long is ended, so that a frozen one frees what it has
+   * locked. However long a handler takes, its process is heard, unless it computes without a pause. To be no longer than
+   * until another process takes over. Default: 30 s.
+   */
+  readonly transactionIdleMs?: number;
 }
 
+const defaultTransactionIdleMs = 30_000;
 const conflictTries = 5;
 const conflictDelayMs = 20;
 
@@ -32,11 +39,12 @@ const conflictDelayMs = 20;
  * A transaction that lost against a concurrent one is run again a few times at once, at no cost to the event.
  * @throws ConsumerDefinitionError the consumer handles what the catalogue does not hold, or the pool does not pipeline.
  */
-export function createDispatcher({ consumer, catalog, pool, logger }: DispatcherOptions): Dispatcher {
+export function createDispatcher(options: DispatcherOptions): Dispatcher {
+  const { consumer, catalog, pool, logger, transactionIdleMs = defaultTransactionIdleMs } = options;
   assertConsumable(consumer, catalog, pool);
   const { group, ordering, transaction: mode, circuitThreshold } = consumer;
   const reporter = createReporter(logger.child({ group }));
-  const sessions = createSessions(pool);
+  const sessions = createSessions(pool, { idleMs: transactionIdleMs });
 
   function open(work: Work): Prepared | Settlement {
     const decoded = decodeDelivery(consumer, catalog, work.delivery);

@@ -1,5 +1,6 @@
 import { userRenamed } from '@event-bus/contracts';
 import { acquireLease } from '@event-bus/inbox';
+import { eventually } from '@event-bus/testkit';
 import { sql } from 'kysely';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { LeaseLostError } from './errors.ts';
@@ -97,11 +98,10 @@ test('a frozen holder is thrown out of its transaction, so that its successor ca
   frozen.release(true);
 });
 
-test('every transaction bounds how long it may idle, by its handler’s timeout', async () => {
+test('every transaction bounds how long nothing may be heard of its process', async () => {
   const limits: string[] = [];
   const consumer = defineConsumer({
     group: 'g',
-    timeout: '3s',
     handlers: [
       on(userRenamed, async (_, { trx }) => {
         const { rows } = await sql<{ limit: string }>`
@@ -112,9 +112,38 @@ test('every transaction bounds how long it may idle, by its handler’s timeout'
   });
 
   await bench.dispatcher(consumer).handle(work(), never);
+  await bench.dispatcher(consumer, { transactionIdleMs: 7_000 }).handle(work(), never);
 
-  expect(limits).toEqual(['5s']);
+  expect(limits).toEqual(['30s', '7s']);
 });
+
+test.each(['event', 'batch'] as const)(
+  'a transaction is not ended while its process lives, however long its handlers wait (a transaction per %s)',
+  async (transaction) => {
+    const transactionIdleMs = 1_000;
+    const count = transaction === 'batch' ? 3 : 1;
+    let calls = 0;
+    const consumer = orderedConsumer(transaction, async () => {
+      calls += 1;
+      const untilMs = transactionIdleMs * (calls + 1);
+      await eventually(async () => {
+        const { rows } = await bench.database.pool.query<{ is_over: boolean }>(
+          `select coalesce(clock_timestamp() - min(xact_start) > make_interval(secs => $1::float8 / 1000), true) as is_over
+            from pg_stat_activity where application_name = 'dispatcher' and datname = current_database()`,
+          [untilMs],
+        );
+        return rows[0]?.is_over === true;
+      });
+    });
+    const lease = await acquire('first', 60_000);
+    const works = Array.from({ length: count }, () => work(delivery({ aggregate_id: 'a' }), 1, lease));
+
+    const settlements = await bench.dispatcher(consumer, { transactionIdleMs }).handleTogether(works, never);
+
+    expect(settlements).toEqual(works.map(() => ({ kind: 'settled', how: 'done' })));
+    expect(calls).toBe(count);
+  },
+);
 
 test('an event that comes after a later one of its aggregate is handled, and told', async () => {
   const lease = await acquire('first', 60_000);

@@ -83,7 +83,7 @@ const insertRows = `
  * same event is just being handled.
  *
  * The server ends the transaction when it idles for longer than `idleMs`: what a frozen process holds is not held
- * for ever.
+ * for ever. Whoever lives and lets it wait has to send something in between.
  *
  * Fails in a transaction that {@link beginHandling} did not begin: it may be sent before the reply to BEGIN is
  * there, and behind a BEGIN that failed it would commit by itself.

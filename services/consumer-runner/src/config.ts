@@ -30,8 +30,9 @@ export const config = z.object({
   /** Ordered consumers: a runner that is frozen or cut off for so long is replaced. */
   LEASE_TTL: duration({ minMs: 300, maxMs: 600_000 }).default(defaultRunnerSettings.leaseTtlMs),
   /**
-   * A handler's transaction that waits for its handler longer than this is ended by PostgreSQL, so that a frozen
-   * runner frees what it has locked. Default: 5 s more than the longest time-out of a handler.
+   * PostgreSQL ends a transaction of whose runner it hears nothing for so long, so that a frozen runner frees what it has
+   * locked. A runner that lives is heard, however long its handlers take. Default: when another takes over what the runner
+   * holds, which is after LEASE_TTL for ordered consumers and after CLAIM_IDLE for the others.
    */
   TRANSACTION_IDLE: duration({ minMs: 100, maxMs: 86_400_000 }).optional(),
   /** How long the inbox remembers what it has settled: at least OUTBOX_KEEP and LONGEST_WAIT together. */
@@ -44,6 +45,11 @@ export const config = z.object({
 
 /** The configuration, read. */
 export type RunnerConfig = z.output<typeof config>;
+
+/** How long nothing may be heard of a consumer's transaction before PostgreSQL ends it. */
+export function transactionIdleMs(env: RunnerConfig, ordering: 'none' | 'aggregate'): number {
+  return env.TRANSACTION_IDLE ?? (ordering === 'aggregate' ? env.LEASE_TTL : env.CLAIM_IDLE);
+}
 
 /** The runner's settings as the environment gives them. */
 export function runnerSettings(env: RunnerConfig): Partial<RunnerSettings> {

@@ -40,8 +40,6 @@ export function openDatabases(
     url: config.DATABASE_URL.reveal(),
     max: consumers.reduce((sum, { concurrency }) => sum + concurrency, 0),
     pipeline: true,
-    // A frozen runner would keep its successor waiting for what its transactions have locked.
-    settings: { idle_in_transaction_session_timeout: `${transactionIdleMs(config, consumers)}ms` },
   });
   scope.defer(() => handlers.end());
   const timed = {
@@ -78,13 +76,4 @@ export function openDatabases(
     { name: 'bus-postgres', check: async () => void (await registry.query('select 1')) },
   ];
   return { handlers, upkeep, pruning, bus, checks };
-}
-
-const idleMarginMs = 5_000;
-
-function transactionIdleMs(config: RunnerConfig, consumers: readonly ConsumerDefinition[]): number {
-  const timeouts = consumers.flatMap(({ handlings }) =>
-    [...handlings.values()].map(({ timeoutMs }) => timeoutMs),
-  );
-  return config.TRANSACTION_IDLE ?? Math.max(...timeouts) + idleMarginMs;
 }

@@ -9,7 +9,7 @@ import { platformCatalog } from '@event-bus/contracts';
 import { assertSchemaIsCurrent } from '@event-bus/database';
 import type { Component, ServiceParts, SetupContext } from '@event-bus/service';
 import { createRedisTransport } from '@event-bus/transport/redis';
-import { type RunnerConfig, runnerSettings } from './config.ts';
+import { type RunnerConfig, runnerSettings, transactionIdleMs } from './config.ts';
 import { openDatabases } from './databases.ts';
 import { inboxKeeper, inboxPruner } from './inbox-keeper.ts';
 import { loadConsumers } from './load-consumers.ts';
@@ -38,7 +38,13 @@ export async function createParts(context: SetupContext<RunnerConfig>): Promise<
     (consumer): Component =>
       createGroupRunner({
         group: consumer,
-        dispatcher: createDispatcher({ consumer, catalog: platformCatalog, pool: handlers, logger }),
+        dispatcher: createDispatcher({
+          consumer,
+          catalog: platformCatalog,
+          pool: handlers,
+          logger,
+          transactionIdleMs: transactionIdleMs(config, consumer.ordering),
+        }),
         transport,
         registry: bus,
         inbox: upkeep,

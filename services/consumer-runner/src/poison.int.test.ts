@@ -201,9 +201,9 @@ describe('a runner that is frozen in its handler for longer than its entries may
     ).map(({ outcome }) => outcome);
 
   /** A runner that was stopped in the midst of a handler, and the entry in its hand. */
-  async function freeze(bus: Bench, ordering: 'none' | 'aggregate', timeout: '2s' | '30s') {
-    const { group, path } = bus.consumer({ ordering, timeout });
-    const runner = await bus.spawn(path, quick);
+  async function freeze(bus: Bench, ordering: 'none' | 'aggregate', idle: '2s' | '30s') {
+    const { group, path } = bus.consumer({ ordering });
+    const runner = await bus.spawn(path, { ...quick, TRANSACTION_IDLE: idle });
     await bus.publish(['user-1'], 'linger');
     await runner.waitFor(/the handler lingers/);
     runner.kill('SIGSTOP');

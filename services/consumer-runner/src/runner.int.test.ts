@@ -231,6 +231,30 @@ describe('the consumer runner', () => {
     expectInOrder(ledger, events);
   });
 
+  it.each(['event', 'batch'] as const)(
+    'hands over an ordered stream (transaction %s) when its holder is frozen, with all that it has locked',
+    async (transaction) => {
+      const bus = await setUp();
+      const { group, path } = bus.consumer({ ordering: 'aggregate', transaction, concurrency: 1 });
+      const { holder, standby } = await spawnPair(bus, path);
+      const events = await bus.publish(['user-1'], 'linger');
+      await holder.waitFor(/the handler lingers/);
+
+      holder.kill('SIGSTOP');
+      events.push(...(await bus.publish(aggregates(24))));
+      // A fraction of the time that its handlers may take.
+      await eventually(async () => (await bus.ledger(group)).length === events.length, { timeoutMs: 15_000 });
+      holder.kill('SIGCONT');
+
+      await holder.waitFor(/the lease of this stream was lost/);
+      await settled(bus, group, events.length);
+      const ledger = await bus.ledger(group);
+      expectOnce(ledger, events);
+      expectInOrder(ledger, events);
+      expect(ledger.every(({ pid, attempt }) => pid === standby.pid && attempt === 1)).toBe(true);
+    },
+  );
+
   it('leaves poison pending with its reason, and handles all the rest', async () => {
     const bus = await setUp();
     const { group, path } = bus.consumer();

@@ -51,7 +51,6 @@ async function run(): Promise<ServiceProcess> {
       CLAIM_IDLE: '1500ms',
       RECLAIM_EVERY: '200ms',
       LEASE_TTL: '1500ms',
-      TRANSACTION_IDLE: '2s',
     },
   });
   runners.push(runner);

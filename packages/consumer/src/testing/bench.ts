@@ -28,7 +28,7 @@ export interface Bench {
   readonly logger: Logger;
   dispatcher(
     consumer: ConsumerDefinition,
-    options?: { readonly pool?: pg.Pool },
+    options?: { readonly pool?: pg.Pool; readonly transactionIdleMs?: number },
   ): {
     readonly handle: (work: Work, signal: AbortSignal, committing?: () => void) => Promise<Settlement>;
     readonly handleTogether: (

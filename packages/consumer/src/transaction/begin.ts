@@ -14,10 +14,8 @@ export interface Begun {
   readonly blockers: ReadonlyMap<number, string>;
 }
 
-// The event may just be handled in another transaction, which the server ends after its own handler's time.
+// The event may just be handled in another transaction, which ends after its own handler's time.
 const marginMs = 10_000;
-// Longer than a handler may take between two statements, so that it only ever ends what is frozen.
-const idleMarginMs = 2_000;
 
 /**
  * Begins the transaction and records its events, in one round trip.
@@ -37,7 +35,7 @@ export async function begin(
     recordHandled(
       bookkeeping,
       members.map(({ row }) => row),
-      { idleMs: timeoutMs + idleMarginMs },
+      { idleMs: session.idleMs },
     ),
     lookForBlockers(bookkeeping, group, members),
   ] as const);

@@ -4,9 +4,15 @@ import type pg from 'pg';
 import { DatabaseUnavailableError, ShutdownError } from '../errors.ts';
 import { cancelStatement } from './cancel-statement.ts';
 import { sendQuery } from './send-query.ts';
+import { createSignsOfLife, type SignsOfLife } from './signs-of-life.ts';
 
-/** One connection in use. Statements are sent at once and answered in order. */
+/**
+ * One connection in use. Statements are sent at once and answered in order. Between them the server hears that this process
+ * lives, so that it can tell a transaction that waits for its handler from that of a process that is frozen.
+ */
 export interface Session {
+  /** Nothing is heard of this process for so long only if it is frozen, cut off, or busy by itself all the time. */
+  readonly idleMs: number;
   /** Sends one statement, and nothing but one. With a `name`, which stands for this text only, it is planned once. */
   run<Row>(statement: Pick<CompiledQuery, 'sql' | 'parameters'>, name?: string): Promise<QueryResult<Row>>;
   /** Sends text without parameters, of one or more statements; resolves to the last one's command tag. */
@@ -45,8 +51,13 @@ interface ClientInternals {
 const broken = new WeakSet<pg.PoolClient>();
 const watched = new WeakSet<pg.PoolClient>();
 
-/** Creates the sessions of a pool that pipelines. */
-export function createSessions(pool: pg.Pool): Sessions {
+// An empty statement, which succeeds in a failed transaction, too. Whoever looks for what is idle sees it.
+const signOfLife = '/* its handler is still running */';
+const signsPerIdleTime = 4;
+
+/** Creates the sessions of a pool that pipelines; on each a sign of life is given several times in `idleMs`. */
+export function createSessions(pool: pg.Pool, { idleMs }: Pick<Session, 'idleMs'>): Sessions {
+  const signs = createSignsOfLife(idleMs / signsPerIdleTime);
   let offered: Taken | undefined;
 
   return {
@@ -55,7 +66,7 @@ export function createSessions(pool: pg.Pool): Sessions {
       const passedOn = offered;
       offered = undefined;
       const taken = passedOn ?? { client: await connect(pool, signal) };
-      return createSession(taken, (connection, next) => {
+      return createSession(taken, { idleMs, signs }, (connection, next) => {
         // Whoever waits for a connection has waited longer than what begins now.
         const isOffered = pool.waitingCount === 0 && !broken.has(connection.client);
         if (isOffered) offered = connection;
@@ -76,6 +87,7 @@ interface Taken {
 
 function createSession(
   { client, last }: Taken,
+  { idleMs, signs }: Pick<Session, 'idleMs'> & { readonly signs: SignsOfLife },
   offer: (connection: Taken, next: () => void) => boolean,
 ): Session {
   if (!watched.has(client)) {
@@ -87,8 +99,22 @@ function createSession(
   let cancelled = false;
   let corked = false;
   let released = false;
+  let isHeard = true;
+
+  function giveSign(): void {
+    // What the last one waits behind is under way still: the server is not idle.
+    if (!isHeard) return;
+    isHeard = false;
+    const heard = () => {
+      isHeard = true;
+    };
+    // If the connection is broken, others say so.
+    sendQuery(client, signOfLife).then(heard, heard);
+  }
+  signs.include(giveSign);
 
   function giveBack(close: boolean): void {
+    signs.leaveOut(giveSign);
     if (released) return;
     released = true;
     client.release(close);
@@ -106,6 +132,7 @@ function createSession(
   }
 
   return {
+    idleMs,
     async run<Row>({ sql, parameters }: Pick<CompiledQuery, 'sql' | 'parameters'>, name?: string) {
       gather();
       const { command, rowCount, rows } = await sendQuery(client, sql, parameters, name).catch(locate);
@@ -119,6 +146,7 @@ function createSession(
       return (Array.isArray(result) ? result.at(-1) : result)?.command ?? '';
     },
     passOn(reply, next) {
+      signs.leaveOut(giveSign);
       released = offer({ client, last: reply }, next);
     },
     isLost: () => broken.has(client),

@@ -163,7 +163,6 @@ export async function createRunnerBench(postgresUrl: string) {
           CLAIM_IDLE: '1500ms',
           RECLAIM_EVERY: '200ms',
           LEASE_TTL: '1500ms',
-          TRANSACTION_IDLE: '2s',
           ...env,
         },
       });
