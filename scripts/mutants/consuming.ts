@@ -177,9 +177,9 @@ export const consumingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/consumer/src/dispatcher.ts',
-        find: `(alone ? undefined : await handleBatch(batch, signal, committing)) ??
+        find: `(alone ? undefined : await handleBatch(batch, signal, progress)) ??
       (await handleOneByOne(batch, signal));`,
-        replace: `(alone ? await handleOneByOne(batch, signal) : await handleBatch(batch, signal, committing)) ??
+        replace: `(alone ? await handleOneByOne(batch, signal) : await handleBatch(batch, signal, progress)) ??
       batch.map((): Settlement => ({ kind: 'failed', counted: true, reason: 'error', error: new Error('its batch failed'), delayMs: 0 }));`,
       },
     ],

@@ -10,7 +10,7 @@ import { type Prepared, prepare } from './prepared.ts';
 import { inProcessSpan, type ProcessSpan } from './process-span.ts';
 import { createReporter } from './reporter.ts';
 import { settle } from './settle.ts';
-import type { Dispatcher, Settlement, Work } from './settlement.ts';
+import type { Dispatcher, Progress, Settlement, Work } from './settlement.ts';
 import { runBatchTransaction } from './transaction/batch-transaction.ts';
 import { type EventEnd, runEventTransaction } from './transaction/event-transaction.ts';
 import { createSessions } from './transaction/session.ts';
@@ -73,10 +73,12 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     return settlement;
   }
 
-  async function run({ member }: Prepared, signal: AbortSignal, committing: () => void): Promise<EventEnd> {
+  async function run({ member }: Prepared, signal: AbortSignal, progress: Progress): Promise<EventEnd> {
+    const { committing } = progress;
     for (let tries = 1; ; tries += 1) {
       const end = await runEventTransaction(member, { sessions, group, mode, signal, committing });
       if (end.kind !== 'conflict' || tries === conflictTries || signal.aborted) return end;
+      progress.again();
       await delay(conflictDelayMs * 2 ** tries * Math.random());
     }
   }
@@ -84,11 +86,11 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   async function handleAlone(
     prepared: Prepared,
     signal: AbortSignal,
-    committing: () => void = ignore,
+    progress: Progress = unheeded,
   ): Promise<Settlement> {
     const { event, work } = prepared;
     return inProcessSpan({ group, event, work }, async (span) => {
-      const settlement = finish(prepared, await run(prepared, signal, committing));
+      const settlement = finish(prepared, await run(prepared, signal, progress));
       span.end(settlement);
       return settlement;
     });
@@ -98,8 +100,9 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   async function handleBatch(
     batch: readonly Prepared[],
     signal: AbortSignal,
-    committing: () => void,
+    progress: Progress,
   ): Promise<Settlement[] | undefined> {
+    const { committing } = progress;
     const spans: (ProcessSpan | undefined)[] = batch.map(() => undefined);
     let first: ProcessSpan | undefined;
     const members = batch.map(({ member, event, work }, index) => ({
@@ -118,6 +121,7 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
     if (end.kind === 'isolate') {
       reporter.isolated(batch.length, end);
       for (const span of spans) span?.abandon();
+      progress.again();
       return undefined;
     }
     return batch.map((prepared, index) => {
@@ -181,29 +185,29 @@ export function createDispatcher(options: DispatcherOptions): Dispatcher {
   async function handleTogether(
     works: readonly Work[],
     signal: AbortSignal,
-    committing: () => void = ignore,
+    progress: Progress = unheeded,
   ): Promise<Settlement[]> {
     const opened = openAll(works);
     const batch = opened.filter((entry) => 'member' in entry);
     const alone = batch.length < 2;
     const settled =
-      (alone ? undefined : await handleBatch(batch, signal, committing)) ??
+      (alone ? undefined : await handleBatch(batch, signal, progress)) ??
       (await handleOneByOne(batch, signal));
     let next = 0;
     return opened.map((entry) => ('member' in entry ? at(settled, next++) : entry));
   }
 
   return {
-    async handle(work, signal, committing) {
+    async handle(work, signal, progress) {
       const opened = open(work);
-      return 'member' in opened ? handleAlone(opened, signal, committing) : opened;
+      return 'member' in opened ? handleAlone(opened, signal, progress) : opened;
     },
     handleTogether,
     findSettled: (deliveries, signal) => lookUpSettled(deliveries, { sessions, group, signal }),
   };
 }
 
-function ignore(): void {}
+const unheeded: Progress = { committing() {}, again() {} };
 
 function at<Value>(values: readonly Value[], index: number): Value {
   const value = values[index];

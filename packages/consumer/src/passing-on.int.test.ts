@@ -7,7 +7,7 @@ import type pg from 'pg';
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest';
 import type { ConsumerDefinition } from './define-consumer.ts';
 import type { HandlerContext } from './handler.ts';
-import type { Settlement, Work } from './settlement.ts';
+import type { Progress, Settlement, Work } from './settlement.ts';
 import {
   type Bench,
   createBench,
@@ -57,6 +57,8 @@ function consumer(
 const odd = () => work(delivery({ payload: '{"name":"odd"}' }));
 const done = { kind: 'settled', how: 'done' };
 
+const whenCommitting = (begin: () => void): Progress => ({ committing: begin, again: () => undefined });
+
 /** Handles the first event, and within its `committing` begins the second. */
 async function handleBoth(
   definition: ConsumerDefinition,
@@ -65,9 +67,10 @@ async function handleBoth(
 ): Promise<[Settlement, Settlement | undefined]> {
   const { handle } = bench.dispatcher(definition, { pool: options.pool ?? pool });
   let following: Promise<Settlement> | undefined;
-  const settlement = await handle(first, never, () => {
+  const progress = whenCommitting(() => {
     following = handle(second, options.signal ?? never);
   });
+  const settlement = await handle(first, never, progress);
   return [settlement, await following];
 }
 
@@ -101,7 +104,7 @@ describe('a connection that is passed on at COMMIT', () => {
     const settled: Promise<Settlement>[] = [];
     const next = () => {
       const following = waiting.shift();
-      if (following !== undefined) settled.push(handle(following, never, next));
+      if (following !== undefined) settled.push(handle(following, never, whenCommitting(next)));
     };
     next();
     await eventually(() => settled.length === works.length);
@@ -120,7 +123,7 @@ describe('a connection that is passed on at COMMIT', () => {
     const ends: Promise<Settlement>[] = [];
     const next = () => {
       others += 1;
-      if (!served && others < 2_000) ends.push(handle(work(), never, next));
+      if (!served && others < 2_000) ends.push(handle(work(), never, whenCommitting(next)));
     };
     next();
     await eventually(() => others > 3);
@@ -253,7 +256,7 @@ describe('a connection that is passed on at COMMIT', () => {
     const settled: Promise<Settlement[]>[] = [];
     const next = () => {
       const following = waiting.shift();
-      if (following !== undefined) settled.push(handleTogether(following, never, next));
+      if (following !== undefined) settled.push(handleTogether(following, never, whenCommitting(next)));
     };
     next();
     await eventually(() => settled.length === batches.length);

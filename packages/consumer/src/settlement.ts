@@ -50,18 +50,23 @@ export type Settlement =
       readonly error: unknown;
     };
 
-/**
- * Handles deliveries of one group. Handling never rejects: every end is a settlement.
- *
- * `committing` is called when nothing is left to do but to wait for the reply to COMMIT: what is handed over within
- * the call begins on the same connection, in the same write. It must not throw. It is not called for what does not
- * get that far.
- */
+/** What is told of a handling before it ends. Neither call may throw. */
+export interface Progress {
+  /**
+   * Nothing is left to do but to wait for the reply to COMMIT: what is handed over within the call begins on the same
+   * connection, in the same write. Not called for what does not get that far.
+   */
+  readonly committing: () => void;
+  /** Nothing was committed, and what was given is handled anew. */
+  readonly again: () => void;
+}
+
+/** Handles deliveries of one group. Handling never rejects: every end is a settlement. */
 export interface Dispatcher {
   /** Handles one delivery in a transaction of its own (`transaction: 'event'`). */
-  handle(work: Work, signal: AbortSignal, committing?: () => void): Promise<Settlement>;
+  handle(work: Work, signal: AbortSignal, progress?: Progress): Promise<Settlement>;
   /** Handles several deliveries in one transaction (`transaction: 'batch'`); one settlement per work, in order. */
-  handleTogether(works: readonly Work[], signal: AbortSignal, committing?: () => void): Promise<Settlement[]>;
+  handleTogether(works: readonly Work[], signal: AbortSignal, progress?: Progress): Promise<Settlement[]>;
   /**
    * Those of the deliveries that the inbox has settled already, with whatever outcome. Unlike the others it rejects
    * when it cannot tell.

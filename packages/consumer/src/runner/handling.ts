@@ -1,4 +1,4 @@
-import type { Dispatcher, Settlement, Work } from '../settlement.ts';
+import type { Dispatcher, Progress, Settlement, Work } from '../settlement.ts';
 import type { Held } from './held.ts';
 import type { KnownDuplicates } from './known-duplicates.ts';
 import { createOutage } from './outage.ts';
@@ -112,9 +112,12 @@ export function createHandling(
     const beganAt = performance.now();
     const era = circuit.era();
     const works = open.map(toWork);
-    const settlements = await dispatch(works, signalOf(open), () => {
-      lanes.finishing(taken);
-      pump();
+    const settlements = await dispatch(works, signalOf(open), {
+      committing() {
+        lanes.finishing(taken);
+        pump();
+      },
+      again: () => lanes.resumed(taken),
     });
     const durationMs = performance.now() - beganAt;
     observer.handled(works.length);
@@ -140,12 +143,12 @@ export function createHandling(
   async function dispatch(
     works: readonly Work[],
     signal: AbortSignal,
-    committing: () => void,
+    progress: Progress,
   ): Promise<readonly Settlement[]> {
     try {
       const [work] = works;
-      if (group.transaction === 'batch') return await dispatcher.handleTogether(works, signal, committing);
-      return work === undefined ? [] : [await dispatcher.handle(work, signal, committing)];
+      if (group.transaction === 'batch') return await dispatcher.handleTogether(works, signal, progress);
+      return work === undefined ? [] : [await dispatcher.handle(work, signal, progress)];
     } catch (error) {
       // A dispatcher never rejects; should it do so, no event is to blame.
       return works.map(() => ({ kind: 'interrupted', cause: 'database', error }));

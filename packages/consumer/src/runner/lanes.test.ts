@@ -88,6 +88,20 @@ describe('lanes', () => {
     expect(lanes.take(0)).toHaveLength(1);
   });
 
+  it('begin nothing beside one that was all but finished and is resumed', () => {
+    const lanes = lanesWith();
+    for (const number of [1, 2, 3]) lanes.offer(item(`key-${number}`, number));
+    const first = lanes.take(0) ?? [];
+    lanes.finishing(first);
+    const second = lanes.take(0) ?? [];
+
+    lanes.resumed(first);
+    lanes.finishing(second);
+
+    expect(lanes.take(0)).toBeUndefined();
+    expect(lanes.counts()).toMatchObject({ takings: 2, finishing: 1 });
+  });
+
   it('put an older item that arrives late before the newer ones of its key', () => {
     const lanes = lanesWith();
     for (const number of [2, 3, 1]) lanes.offer(item('a', number));

@@ -37,6 +37,8 @@ export interface Lanes<Item extends LaneItem> {
   take(now: number, most?: number): readonly Item[] | undefined;
   /** From now on a taking does not count as one of `concurrency`. In all else it runs until it is finished. */
   finishing(taken: readonly Item[]): void;
+  /** It counts again: there is more left to do than it seemed. */
+  resumed(taken: readonly Item[]): void;
   /**
    * Ends a taking. The items that come back (by ID, with the time they are due) stand in their old place again;
    * the others are gone for good. Returns those that would have come back but were dropped meanwhile.
@@ -225,6 +227,9 @@ export function createLanes<Item extends LaneItem>(options: LaneOptions<Item>): 
     },
     finishing(taken) {
       allButFinished.add(taken);
+    },
+    resumed(taken) {
+      allButFinished.delete(taken);
     },
     finish(taken, again) {
       takings -= 1;

@@ -10,7 +10,7 @@ import type pg from 'pg';
 import type { ConsumerDefinition } from '../define-consumer.ts';
 import { consumersFor } from '../define-consumer.ts';
 import { createDispatcher } from '../dispatcher.ts';
-import type { Lease, Settlement, Work } from '../settlement.ts';
+import type { Lease, Progress, Settlement, Work } from '../settlement.ts';
 
 /** What the handlers under test write. */
 export interface EffectsDatabase {
@@ -30,11 +30,11 @@ export interface Bench {
     consumer: ConsumerDefinition,
     options?: { readonly pool?: pg.Pool; readonly transactionIdleMs?: number },
   ): {
-    readonly handle: (work: Work, signal: AbortSignal, committing?: () => void) => Promise<Settlement>;
+    readonly handle: (work: Work, signal: AbortSignal, progress?: Progress) => Promise<Settlement>;
     readonly handleTogether: (
       works: readonly Work[],
       signal: AbortSignal,
-      committing?: () => void,
+      progress?: Progress,
     ) => Promise<Settlement[]>;
     readonly findSettled: (
       deliveries: readonly Delivery[],

@@ -1,4 +1,4 @@
-import type { Dispatcher, Settlement, Work } from '../../settlement.ts';
+import type { Dispatcher, Progress, Settlement, Work } from '../../settlement.ts';
 
 /** One attempt as a dispatcher saw it. */
 export interface Attempt {
@@ -40,7 +40,7 @@ export function createScriptedDispatcher(script: Script = () => done, lookUp: Lo
   async function handle(
     { delivery, attempt, lease }: Work,
     signal: AbortSignal,
-    committing: () => void = () => 'of one of several',
+    progress?: Progress,
   ): Promise<Settlement> {
     const seen: Attempt = {
       eventId: delivery.fields.event_id ?? '',
@@ -52,7 +52,7 @@ export function createScriptedDispatcher(script: Script = () => done, lookUp: Lo
     begun.push(seen);
     running += 1;
     mostRunning = Math.max(mostRunning, running);
-    const settlement = await script(seen, signal, committing);
+    const settlement = await script(seen, signal, () => progress?.committing());
     running -= 1;
     ended.push({ ...seen, kind: settlement.kind });
     return settlement;
