@@ -4,6 +4,16 @@ export class StreamChangedError extends Error {
   readonly code = 'stream_changed';
 }
 
+/** The session that holds the lead has ended: another publisher may lead. */
+export class LeadLostError extends Error {
+  override readonly name = 'LeadLostError';
+  readonly code = 'lead_lost';
+
+  constructor(cause: unknown) {
+    super(`the lead was lost: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
 /** A reconcile was given up before every stream was whole. What it had written stays. */
 export class ReconcileInterruptedError extends Error {
   override readonly name = 'ReconcileInterruptedError';

@@ -1,3 +1,4 @@
+export { assertDirectUrl } from './direct-url.ts';
 export { ReconcileInterruptedError } from './errors.ts';
 export { type Disposable, type DisposableParts, findDisposable } from './pruning/disposable.ts';
 export { createPruneObserver } from './pruning/observer.ts';

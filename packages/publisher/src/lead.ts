@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { outboxLocks } from '@event-bus/outbox/log';
-import pg from 'pg';
+import pg, { type Pool } from 'pg';
+import { assertDirectUrl } from './direct-url.ts';
 
 const standbyPollMs = 250;
 
@@ -8,9 +9,13 @@ const standbyPollMs = 250;
 export interface LeadOptions {
   /** A direct connection: session locks do not survive a transaction pooler. */
   readonly url: string;
+  /** The outbox's database, which `url` has to lead to. */
+  readonly outbox: Pool;
   readonly applicationName: string;
   /** The server ends the session, and with it the lead, after this long without a sign of life. */
   readonly sessionTimeoutMs: number;
+  /** Told once if another process holds the lead. */
+  readonly onStandby?: () => void;
 }
 
 /** The connection that holds the lead. It also listens for wake-ups. */
@@ -24,6 +29,7 @@ export interface LeadSession {
  * Waits for the lead of an outbox, then runs `lead` while holding it. Only one process holds it at a time; when that
  * dies, the next has it within {@link standbyPollMs}, and when it freezes or its host vanishes, within the session
  * timeout. Resolves when `lead` does, or when the signal aborts while waiting; rejects if the connection fails.
+ * @throws ConfigError the connection leads to another database.
  */
 export async function withLead(
   options: LeadOptions,
@@ -31,10 +37,14 @@ export async function withLead(
   lead: (session: LeadSession) => Promise<void>,
 ): Promise<void> {
   const session = await connect(options);
+  let isStandby = false;
   try {
+    await assertDirectUrl(options.outbox, session.client);
     while (!signal.aborted) {
       if (await tryLock(session.client, outboxLocks.leader))
         return await leadWithPings(options, session, lead);
+      if (!isStandby) options.onStandby?.();
+      isStandby = true;
       await delay(standbyPollMs, undefined, { signal }).catch(() => undefined);
     }
   } finally {
@@ -46,6 +56,18 @@ export async function withLead(
 async function disconnect(client: pg.Client): Promise<void> {
   const ended = client.end().catch(() => 'it had ended already');
   await Promise.race([ended, delay(1_000, undefined, { ref: false })]);
+}
+
+/**
+ * Whether a session still holds the lead. It is asked, since a statement may fail with the server's farewell before the
+ * connection is seen to end.
+ */
+export async function isHeld({ client, lost }: LeadSession): Promise<boolean> {
+  if (lost.aborted) return false;
+  return client.query('select 1').then(
+    () => true,
+    () => false,
+  );
 }
 
 /** Takes a session lock if it is free. */

@@ -8,8 +8,12 @@ import { tracePublished } from './publish-span.ts';
 /** What happens in a publisher, as its logs, metrics and spans tell it. */
 export interface PublisherObserver {
   leading(epoch: number): void;
-  /** @param failures how often in a row it came to nothing. */
+  /** Another publisher leads, and this one waits for the lead. */
+  standingBy(): void;
+  /** The lead was lost. @param failures how often in a row it came to nothing. */
   following(reason: string, failures: number): void;
+  /** Something other than another publisher keeps this one from leading. @param failures the same. */
+  cannotLead(error: unknown, failures: number): void;
   /** A batch was formed; its gaps and parked events are known. */
   formed(batch: Batch, gaps: number): void;
   /** A batch is in its streams and recorded. */
@@ -83,9 +87,20 @@ export function createPublisherObserver(logger: Logger, source: string): Publish
       active.record(1, common);
       logger.info({ source, epoch }, 'leading: this publisher carries the outbox');
     },
+    standingBy: () => {
+      active.record(0, common);
+      logger.info({ source }, 'standing by: another publisher leads, and this one waits for the lead');
+    },
     following: (reason, failures) => {
       active.record(0, common);
       logger.info({ source, reason, failures }, 'following: another publisher may lead');
+    },
+    cannotLead: (error, failures) => {
+      active.record(0, common);
+      logger.warn(
+        { source, err: error, failures },
+        'cannot lead: something other than another publisher is in the way; trying until it is gone',
+      );
     },
     formed: (_batch, gaps) => gapsOpen.record(gaps, common),
     recorded: (batch) => {

@@ -260,7 +260,7 @@ test('a leader that cannot record anything leads again ever more slowly, until i
       bench.db,
     );
   const failures = () =>
-    bench.logs.filter((line) => String(line.msg).startsWith('following')).map((line) => line.failures);
+    bench.logs.filter((line) => String(line.msg).startsWith('cannot lead')).map((line) => line.failures);
   await obstruct();
   bench.start();
   await bench.insert(['ann']);
@@ -274,6 +274,19 @@ test('a leader that cannot record anything leads again ever more slowly, until i
 
   expect(before).toEqual(before.map((_, index) => index + 1));
   expect(failures().slice(before.length, before.length + 2)).toEqual([1, 2]);
+});
+
+test('a leader whose session is ended follows and leads again, and warns of nothing', async () => {
+  const leading = () => bench.logs.filter((line) => String(line.msg).startsWith('leading')).length;
+  bench.start();
+  await eventually(() => leading() === 1);
+  await sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and application_name = 'bench-publisher-1'`.execute(bench.db);
+  await eventually(() => leading() === 2);
+
+  expect(
+    bench.logs.filter(({ msg }) => /^(following|cannot lead)/.test(String(msg))).map(({ level }) => level),
+  ).toEqual(['info']);
 });
 
 test('topics with several partitions are spread by slot', async () => {

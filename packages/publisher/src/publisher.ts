@@ -5,13 +5,20 @@ import {
   TopicPartitionsError,
   WindowsBrokenError,
 } from '@event-bus/database';
-import { assertSource, loadParkedAggregates, OutboxInconsistentError, takeLead } from '@event-bus/outbox/log';
+import {
+  assertSource,
+  DeposedError,
+  loadParkedAggregates,
+  OutboxInconsistentError,
+  takeLead,
+} from '@event-bus/outbox/log';
 import type { Logger } from '@event-bus/telemetry';
 import type { EventTransport } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import type { Pool } from 'pg';
 import { backoff } from './backoff.ts';
-import { type LeadSession, withLead } from './lead.ts';
+import { LeadLostError } from './errors.ts';
+import { isHeld, type LeadSession, withLead } from './lead.ts';
 import type { Leader } from './leader.ts';
 import { LogReader } from './log-reader.ts';
 import { createPublisherObserver, type PublisherObserver } from './observer.ts';
@@ -71,13 +78,15 @@ export function createPublisher(options: PublisherOptions): Publisher {
           const { source, keepMs } = options.settings;
           await assertSource(options.pool, source);
           await registerOutboxWindow(options.busDatabase, { source, keepMs });
-          await withLead(leadOptions(options), drain, (session) =>
+          await withLead(leadOptions(options, observer), drain, (session) =>
             lead(options, observer, session, drain, abort),
           );
         } catch (error) {
           if (isFinal(error) || abort.aborted) throw error;
           failures += 1;
-          observer.following(error instanceof Error ? error.message : String(error), failures);
+          if (error instanceof LeadLostError || error instanceof DeposedError)
+            observer.following(error.message, failures);
+          else observer.cannotLead(error, failures);
           await backoff(failures, drain).catch(() => undefined);
         }
       }
@@ -92,8 +101,14 @@ function isFinal(error: unknown): boolean {
   );
 }
 
-function leadOptions({ directUrl, name, settings }: PublisherOptions) {
-  return { url: directUrl, applicationName: name, sessionTimeoutMs: settings.sessionTimeoutMs };
+function leadOptions({ pool, directUrl, name, settings }: PublisherOptions, observer: PublisherObserver) {
+  return {
+    url: directUrl,
+    outbox: pool,
+    applicationName: name,
+    sessionTimeoutMs: settings.sessionTimeoutMs,
+    onStandby: () => observer.standingBy(),
+  };
 }
 
 async function lead(
@@ -122,6 +137,9 @@ async function lead(
     writer.onReconnect(() => wakeup.ring('sweep'));
     observer.leading(epoch);
     await publish(leader, new LogReader(pool, settings, position, gaps), wakeup, drain);
+  } catch (error) {
+    if (isFinal(error) || abort.aborted || (await isHeld(session))) throw error;
+    throw new LeadLostError(error);
   } finally {
     await writer.close();
   }

@@ -1,3 +1,4 @@
+import { createTestDatabase } from '@event-bus/database/testing';
 import { eventually } from '@event-bus/testkit';
 import { createRedisTransport } from '@event-bus/transport/redis';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
@@ -91,6 +92,18 @@ test('an outbox of another name is refused', async () => {
   await wipe();
 
   await expect(reconcileOnce({ ...options, source: 'other' })).rejects.toThrow(/OUTBOX_SOURCE=bench/);
+});
+
+test('a direct connection to another outbox is refused, whoever leads that one', async () => {
+  const other = await createTestDatabase(inject('postgresUrl'));
+  await publish(1);
+  await wipe();
+
+  await expect(reconcileOnce({ ...options, directUrl: other.url })).rejects.toMatchObject({
+    code: 'config_invalid',
+  });
+  expect(await bench.entries('events:user')).toEqual([]);
+  await other.close();
 });
 
 test('when Redis is away it goes on until it is told to stop, and says what stood in the way', async () => {

@@ -46,14 +46,15 @@ export interface ReconcileOnceReport {
  * outbox ever wrote to, writes again what is missing, and lets go. It publishes nothing new. `undefined` if somebody
  * else holds the lead; nothing was done then.
  * @throws OutboxInconsistentError the outbox must not be published as it is, or has another name.
+ * @throws ConfigError `directUrl` leads to another database.
  * @throws ReconcileInterruptedError the signal aborted before all was written.
  */
 export async function reconcileOnce(options: ReconcileOnceOptions): Promise<ReconcileOnceReport | undefined> {
-  const { directUrl: url, name: applicationName, signal, waitForLeadMs } = options;
+  const { pool: outbox, directUrl: url, name: applicationName, signal, waitForLeadMs } = options;
   const { sessionTimeoutMs } = defaultSettings;
   const waiting = AbortSignal.any([signal, AbortSignal.timeout(waitForLeadMs)]);
   let report: ReconcileOnceReport | undefined;
-  await withLead({ url, applicationName, sessionTimeoutMs }, waiting, async (session) => {
+  await withLead({ url, outbox, applicationName, sessionTimeoutMs }, waiting, async (session) => {
     report = await sweepOnce(options, session);
   });
   return report;
@@ -102,7 +103,9 @@ const ignore = () => undefined;
 
 const silentObserver: PublisherObserver = {
   leading: ignore,
+  standingBy: ignore,
   following: ignore,
+  cannotLead: ignore,
   formed: ignore,
   recorded: ignore,
   parked: ignore,

@@ -118,6 +118,18 @@ test('a leader that is asked to stop finishes what is under way, records it, and
   await isComplete({ ...complete, repeated: 0 });
 });
 
+test('a standby says once that it stands by, and nothing else is in its way', async () => {
+  await start(1, patient);
+  await stage.leader();
+  const [standby] = await start(1, patient);
+  await standby?.waitFor(/"level":"info".*"msg":"standing by: another publisher leads/);
+  await stage.append(3);
+  await isComplete();
+
+  expect(standby?.output().match(/standing by: /g)).toHaveLength(1);
+  expect(standby?.output()).not.toMatch(/following: |cannot lead: /);
+});
+
 test('a standby that is asked to stop ends with status 0', async () => {
   const leaders = await start(1, patient);
   await stage.leader();

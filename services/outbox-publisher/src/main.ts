@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { platformCatalog } from '@event-bus/contracts';
 import { assertSchemaIsCurrent, createDatabase, createPool } from '@event-bus/database';
-import { createPublisher } from '@event-bus/publisher';
+import { assertDirectUrl, createPublisher } from '@event-bus/publisher';
 import { runService } from '@event-bus/service';
 import { createRedisTransport } from '@event-bus/transport/redis';
 import { config } from './config.ts';
@@ -41,11 +41,24 @@ await runService({
     });
     const busDatabase = createDatabase(busPool);
     scope.defer(() => busDatabase.destroy());
+    // Only asked whether it answers: the lead has a connection of its own.
+    const directPool = createPool({
+      url: config.DATABASE_DIRECT_URL.reveal(),
+      applicationName: `${name} direct`,
+      max: 1,
+      queryTimeoutMs: 5_000,
+    });
+    scope.defer(() => directPool.end());
     const transport = scope.use(createRedisTransport({ url: config.REDIS_URL.reveal() }));
     const observer = transport.observer();
 
-    await waitFor('postgres', async () => void (await pool.query('select 1')));
-    await waitFor('bus-postgres', async () => void (await busPool.query('select 1')));
+    const databases = [
+      { name: 'postgres', check: async () => void (await pool.query('select 1')) },
+      { name: 'bus-postgres', check: async () => void (await busPool.query('select 1')) },
+      { name: 'direct-postgres', check: async () => void (await directPool.query('select 1')) },
+    ];
+    for (const { name, check } of databases) await waitFor(name, check);
+    await assertDirectUrl(pool, directPool);
     for (const db of [database, busDatabase]) await assertSchemaIsCurrent(db);
     const { source, keepMs } = publisherSettings(config);
     const publisher = createPublisher({
@@ -75,10 +88,7 @@ await runService({
           { everyMs: config.OUTBOX_PRUNE_EVERY, logger },
         ),
       ],
-      checks: [
-        { name: 'postgres', check: async () => void (await pool.query('select 1')) },
-        { name: 'redis', check: () => observer.ping() },
-      ],
+      checks: [...databases, { name: 'redis', check: () => observer.ping() }],
     };
   },
 });

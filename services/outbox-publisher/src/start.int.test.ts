@@ -66,6 +66,7 @@ describe('a dependency that is away at the start', () => {
   test.each([
     ['postgres', 'DATABASE_URL'],
     ['bus-postgres', 'BUS_DATABASE_URL'],
+    ['direct-postgres', 'DATABASE_DIRECT_URL'],
     ['redis', 'REDIS_URL'],
   ])('is waited for and named, in the log and by /readyz: %s', async (name, variable) => {
     const url = variable === 'REDIS_URL' ? stage.redis.url : stage.database.url;
@@ -109,6 +110,18 @@ test('a database without the schema ends the process with what to do', async () 
   await empty.drop();
 });
 
+test('a direct connection to the database of another outbox ends the process with the variable, status 78 and no stack trace', async () => {
+  const other = await createStage(inject('postgresUrl'));
+  const child = await stage.spawn({ DATABASE_DIRECT_URL: other.database.url });
+
+  expect(await child.exited).toEqual({ code: 78, signal: null });
+  expect(child.output()).toContain(
+    `DATABASE_DIRECT_URL: leads to the database ${other.database.name}, and DATABASE_URL to ${stage.database.name}`,
+  );
+  expect(child.output()).not.toMatch(/^\s+at /m);
+  await other.close();
+});
+
 test('an outbox that calls itself by another name ends the process with that name', async () => {
   await stage.database.db.updateTable('outbox_cursor').set({ source: 'billing' }).execute();
   const child = await stage.spawn();
@@ -142,4 +155,29 @@ test('health, readiness and metrics are served, and readiness names what is away
   });
   await stage.redis.restart();
   await eventually(async () => (await ask(child, '/readyz')).status === 200);
+});
+
+describe('a database that a leader needs besides the outbox and that is away later', () => {
+  test.each([
+    ['bus-postgres', 'BUS_DATABASE_URL'],
+    ['direct-postgres', 'DATABASE_DIRECT_URL'],
+  ])('is named by /readyz, and by warnings while nobody can lead without it: %s', async (name, variable) => {
+    const proxy = await startProxy(Number(new URL(stage.database.url).port));
+    const child = await stage.spawn({ [variable]: through(stage.database.url, proxy.port) });
+    await stage.leader();
+    proxy.refuse();
+    proxy.cut();
+    await eventually(async () => {
+      const answer = await ask(child, '/readyz');
+      return answer.status === 503 && answer.text.includes(`"away":["${name}"]`);
+    });
+    await stage.endLead();
+    await child.waitFor(/"level":"warn".*ECONNREFUSED.*"msg":"cannot lead: /);
+    await stage.append(3);
+    await proxy.accept();
+
+    await eventually(async () => (await stage.compare()).unpublished === 0);
+    await eventually(async () => (await ask(child, '/readyz')).status === 200);
+    await proxy.close();
+  });
 });

@@ -26,6 +26,8 @@ export interface Stage {
   spawn(env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
   /** The process that leads, once its epoch is above `after`. */
   leader(after?: number): Promise<{ readonly process: ServiceProcess; readonly epoch: number }>;
+  /** Ends the connections of who leads, that with the lead among them. */
+  endLead(): Promise<void>;
   /** Appends small transactions one after the other, until told to stop. */
   produce(): { stop(): Promise<void> };
   append(count: number): Promise<void>;
@@ -81,6 +83,10 @@ export async function createStage(postgresUrl: string): Promise<Stage> {
         const process = processes.find(({ pid }) => leader?.includes(`-${pid}-`));
         return Number(epoch) > after && process !== undefined && { process, epoch: Number(epoch) };
       }),
+    endLead: async () => {
+      await sql`select pg_terminate_backend(pid) from pg_stat_activity
+        where application_name = (select leader from outbox_cursor)`.execute(database.db);
+    },
     produce: () => {
       let stopped = false;
       const run = async () => {
