@@ -16,8 +16,7 @@ export interface Leader {
   readonly logger: Logger;
   readonly observer: PublisherObserver;
   readonly streams: StreamBook;
-  /** Replaced when parked events were written. */
-  parking: Parking;
+  readonly parking: Parking;
   /** Aborts when the lead is lost or must be given up at once. */
   readonly lost: AbortSignal;
 }

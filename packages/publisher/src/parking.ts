@@ -1,13 +1,21 @@
-import type { LogRow, ParkedAggregate, ParkedEvent } from '@event-bus/outbox/log';
+import type { AggregateName, LogRow, ParkedAggregate, ParkedEvent } from '@event-bus/outbox/log';
 
 /** Which aggregates are held back, and by which event that cannot be written. */
 export class Parking {
   readonly #blockers = new Map<string, string>();
 
   constructor(aggregates: readonly ParkedAggregate[]) {
-    for (const { aggregateType, aggregateId, blocker } of aggregates) {
-      this.#blockers.set(keyOf({ aggregateType, aggregateId }), blocker);
-    }
+    this.hold(aggregates);
+  }
+
+  /** From now on these aggregates wait. */
+  hold(aggregates: readonly ParkedAggregate[]): void {
+    for (const aggregate of aggregates) this.#blockers.set(keyOf(aggregate), aggregate.blocker);
+  }
+
+  /** From now on nothing waits that belongs to these aggregates. */
+  release(aggregates: readonly AggregateName[]): void {
+    for (const aggregate of aggregates) this.#blockers.delete(keyOf(aggregate));
   }
 
   /** The record of a row that must wait behind a parked event of its aggregate; `undefined` if none is parked. */
@@ -23,8 +31,8 @@ export class Parking {
   }
 }
 
-function keyOf(row: { readonly aggregateType: string; readonly aggregateId: string }): string {
-  return `${row.aggregateType}:${row.aggregateId}`;
+function keyOf({ aggregateType, aggregateId }: AggregateName): string {
+  return `${aggregateType}:${aggregateId}`;
 }
 
 function record(row: LogRow, reason: string, behind: string | null): ParkedEvent {

@@ -10,7 +10,8 @@ import type { Wakeup } from './wakeup.ts';
 
 /**
  * What a leader does until it is told to stop: reads the log and sends it, one page ahead of what is under way; checks
- * from time to time that the streams still hold what was written; and brings back what was parked when someone asks.
+ * from time to time that the streams still hold what was written; and brings back what was parked when someone asks, a
+ * page at a time beside what is new.
  * Everything under way is written and recorded when it resolves.
  */
 export async function publish(
@@ -23,6 +24,7 @@ export async function publish(
   const pipeline = new Pipeline(leader, reader);
   let sweepAt = 0;
   let retryAt = 0;
+  let isRetrying = false;
   let ahead: Promise<Reading | undefined> | undefined;
 
   while (!stop.aborted) {
@@ -34,14 +36,15 @@ export async function publish(
       await sweep(leader);
       sweepAt = performance.now() + settings.sweepMs;
     }
-    if (now >= retryAt) {
-      await retryParked(leader, pipeline);
+    if (isRetrying || now >= retryAt) {
+      isRetrying = await retryParked(leader, pipeline);
       retryAt = performance.now() + settings.pollMs;
     }
     let reading = await (ahead ?? reader.next());
     ahead = undefined;
     if (reading === undefined) {
       await pipeline.settle(0);
+      if (isRetrying) continue;
       const longestMs = Math.max(0, Math.min(settings.pollMs, sweepAt - performance.now()));
       reading = await wakeup.sleep(() => reader.next(), longestMs, stop);
       if (reading === undefined) continue;

@@ -40,6 +40,8 @@ export {
   readSnapshot,
 } from './pages.ts';
 export {
+  type AggregateName,
+  findParkedAggregates,
   loadParkedAggregates,
   type ParkedAggregate,
   type RequestedRetry,

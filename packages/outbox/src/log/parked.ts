@@ -1,31 +1,48 @@
 import type { Pool } from 'pg';
 
-/** The event of an aggregate that the aggregate's later ones wait for. */
-export interface ParkedAggregate {
+/** Which aggregate. */
+export interface AggregateName {
   readonly aggregateType: string;
   readonly aggregateId: string;
+}
+
+/** The event of an aggregate that the aggregate's later ones wait for. */
+export interface ParkedAggregate extends AggregateName {
   readonly blocker: string;
 }
 
 /** All aggregates that are held back by a parked event, with the first of each. */
 export async function loadParkedAggregates(pool: Pool): Promise<ParkedAggregate[]> {
-  const { rows } = await pool.query<{ aggregate_type: string; aggregate_id: string; event_id: string }>(
-    `select distinct on (aggregate_type, aggregate_id) aggregate_type, aggregate_id, event_id::text
+  const { rows } = await pool.query<ParkedAggregate>(
+    `select distinct on (aggregate_type, aggregate_id)
+       aggregate_type as "aggregateType", aggregate_id as "aggregateId", event_id::text as blocker
      from outbox_parked order by aggregate_type, aggregate_id, position`,
   );
-  return rows.map((row) => ({
-    aggregateType: row.aggregate_type,
-    aggregateId: row.aggregate_id,
-    blocker: row.event_id,
-  }));
+  return rows;
+}
+
+/** Those of the given aggregates that are held back, with the first parked event of each. */
+export async function findParkedAggregates(
+  pool: Pool,
+  among: readonly AggregateName[],
+): Promise<ParkedAggregate[]> {
+  const { rows } = await pool.query<ParkedAggregate>({
+    name: 'outbox_parked_aggregates',
+    text: `select a.type as "aggregateType", a.id as "aggregateId", p.event_id::text as blocker
+      from (select distinct type, id from unnest($1::text[], $2::text[]) u(type, id)) a
+      cross join lateral (
+        select event_id from outbox_parked where aggregate_type = a.type and aggregate_id = a.id
+        order by position limit 1
+      ) p`,
+    values: [among.map(({ aggregateType }) => aggregateType), among.map(({ aggregateId }) => aggregateId)],
+  });
+  return rows;
 }
 
 /** A parked event that someone asked to be tried again. */
-export interface RequestedRetry {
+export interface RequestedRetry extends AggregateName {
   readonly position: number;
   readonly eventId: string;
-  readonly aggregateType: string;
-  readonly aggregateId: string;
 }
 
 /** What the row `p` of outbox_parked is if it is to be tried again: asked for, and behind nothing that is not. */
