@@ -43,6 +43,8 @@ export interface ReconcileReport {
   readonly mendedBy: 'publisher' | 'this call' | 'nobody';
   /** Events whose batches a stream lost and that are no longer in the log; known only if this call mended. */
   readonly unrecoverableBatches: number;
+  /** Streams that ended with an event that left the log: Redis was older than `OUTBOX_KEEP`. Same. */
+  readonly olderThanLog: readonly string[];
   /** Streams that know an event of this outbox which its log does not: PostgreSQL went back in time. Same. */
   readonly unknownMarks: readonly string[];
 }
@@ -81,15 +83,18 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
   const before = await surveyStreams(options);
   const source = await readSource(options.pool);
   if (source === null || before.every(({ intact }) => intact)) {
-    return { before, after: before, mendedBy: 'nobody', unrecoverableBatches: 0, unknownMarks: [] };
+    return { before, after: before, mendedBy: 'nobody', ...findings([]) };
   }
   await recordReconcile(options, before);
-  let own: ReconcileOnceReport | undefined;
+  const own: ReconcileOnceReport[] = [];
   let after: readonly StreamSurvey[] = before;
   for (let changedAt = performance.now(); performance.now() - changedAt < options.patienceMs; ) {
     options.signal.throwIfAborted();
     if (await isLed(options.pool)) await requestSweep(options.pool);
-    else own = (await reconcileOnce({ ...options, source, waitForLeadMs })) ?? own;
+    else {
+      const report = await reconcileOnce({ ...options, source, waitForLeadMs });
+      if (report !== undefined) own.push(report);
+    }
     const found = await surveyStreams(options);
     if (lostEvents(found) !== lostEvents(after)) changedAt = performance.now();
     after = found;
@@ -99,9 +104,20 @@ export async function reconcile(options: ReconcileOptions): Promise<ReconcileRep
   return {
     before,
     after,
-    mendedBy: own === undefined ? 'publisher' : 'this call',
-    unrecoverableBatches: own?.unrecoverable.length ?? 0,
-    unknownMarks: own?.unknownMarks ?? [],
+    mendedBy: own.length === 0 ? 'publisher' : 'this call',
+    ...findings(own),
+  };
+}
+
+/** Of every round: what one has told, the next does not find again. */
+function findings(
+  reports: readonly ReconcileOnceReport[],
+): Pick<ReconcileReport, 'unrecoverableBatches' | 'olderThanLog' | 'unknownMarks'> {
+  const distinct = (streams: readonly string[]) => [...new Set(streams)];
+  return {
+    unrecoverableBatches: reports.flatMap(({ unrecoverable }) => unrecoverable).length,
+    olderThanLog: distinct(reports.flatMap(({ olderThanLog }) => olderThanLog)),
+    unknownMarks: distinct(reports.flatMap(({ unknownMarks }) => unknownMarks)),
   };
 }
 

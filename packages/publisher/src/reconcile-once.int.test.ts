@@ -52,6 +52,7 @@ test('writes again what is missing in an epoch of its own, and lets go of the le
     epoch: 2,
     rewritten: new Map([['events:user', 1_200]]),
     unrecoverable: [],
+    olderThanLog: [],
     unknownMarks: [],
   });
   expect((await bench.entries('events:user')).map(({ eventId }) => eventId)).toEqual(ids);

@@ -37,6 +37,8 @@ export interface ReconcileOnceReport {
   readonly rewritten: ReadonlyMap<string, number>;
   /** Batches that a stream lost and whose events are no longer in the log. */
   readonly unrecoverable: readonly RecordedPositions[];
+  /** Streams that end with an event that left the log: Redis is older than `OUTBOX_KEEP`, and what lies between is not there. */
+  readonly olderThanLog: readonly string[];
   /** Streams that hold an event of this outbox which its log does not know: PostgreSQL went back in time. */
   readonly unknownMarks: readonly string[];
 }
@@ -67,12 +69,14 @@ async function sweepOnce(
   const { epoch } = await takeLead(pool, source, name);
   const rewritten = new Map<string, number>();
   const unrecoverable: RecordedPositions[] = [];
+  const olderThanLog: string[] = [];
   const unknownMarks: string[] = [];
   let obstacle: Error | undefined;
   const observer: PublisherObserver = {
     ...silentObserver,
     reconciled: (stream, events) => rewritten.set(stream, (rewritten.get(stream) ?? 0) + events),
     unrecoverable: (batch) => unrecoverable.push(batch),
+    olderThanLog: (stream) => olderThanLog.push(stream),
     unknownMark: (stream) => unknownMarks.push(stream),
     unavailable: (error) => {
       obstacle = error;
@@ -91,7 +95,7 @@ async function sweepOnce(
       parking: new Parking(await loadParkedAggregates(pool)),
       lost: AbortSignal.any([session.lost, signal]),
     });
-    return { epoch, rewritten, unrecoverable, unknownMarks };
+    return { epoch, rewritten, unrecoverable, olderThanLog, unknownMarks };
   } catch (error) {
     throw signal.aborted ? new ReconcileInterruptedError(obstacle) : error;
   } finally {

@@ -110,9 +110,29 @@ test('writes only what is missing when the beginning of a stream stands', async 
     after: [{ intact: true, lostEvents: 0 }],
     mendedBy: 'this call',
     unrecoverableBatches: 0,
+    olderThanLog: [],
   });
   expect(await published()).toEqual([...kept, ...lost]);
   expect(await bench.json(['history'])).toMatchObject([{ action: 'reconcile', events: 2 }]);
+});
+
+test('says that Redis is older than what the outbox keeps, and ends with 1', async () => {
+  const publisher = await bench.publisher();
+  for (const aggregate of ['ann', 'bob', 'cyd']) await publish([aggregate]);
+  await publisher.stop();
+  await bench.database.pool.query('delete from outbox_events where position <= 2');
+  await bench.database.pool.query('delete from outbox_batches where number <= 2');
+  const client = bench.redis.client();
+  const [first, ...rest] = await bench.transport.observer().range('events:user', '-', '+', 100);
+  await client.xdel('events:user', ...rest.map(({ id }) => id));
+  await client.hset('{events:user}:writers', 'billing', `${first?.id} ${first?.fields.event_id}`);
+  const { status, output } = await bench.bus('reconcile');
+
+  expect(output).toContain('All is there.');
+  expect(output).toContain(
+    'events:user ended with an event that left the outbox long ago: Redis was restored from a backup older than OUTBOX_KEEP.',
+  );
+  expect(status).toBe(1);
 });
 
 test('gives up when nothing changes, says what is still missing, and ends with 1', async () => {

@@ -25,7 +25,7 @@ export function addReconcile(program: Command, setStatus: SetStatus): void {
     .description(
       'Compares the streams with what the outbox in DATABASE_URL has recorded of them, says what is missing, and has it ' +
         'written again: by the publisher that leads, or, if none does, by itself, which takes the lead as long as it needs.\n' +
-        'Publishers do the same by themselves every few seconds. Exit status 0 if all is there, 1 if something is missing.',
+        'Publishers do the same by themselves every few seconds. Exit status 0 if all is there, 1 if something is missing or lost for good.',
     )
     .option('--dry-run', 'only say what is missing')
     .addOption(timeoutOption('give up when nothing has changed for so long', 30_000))
@@ -54,7 +54,8 @@ export function addReconcile(program: Command, setStatus: SetStatus): void {
         if (json === true) printJson(report);
         else print(describeReport(report));
         warn(report);
-        if (!isWhole(report.after) || report.unrecoverableBatches > 0) setStatus(1);
+        const isLost = report.unrecoverableBatches > 0 || report.olderThanLog.length > 0;
+        if (!isWhole(report.after) || isLost) setStatus(1);
       });
     });
 }
@@ -82,10 +83,15 @@ function describeReport({ before, after, mendedBy }: ReconcileReport): string {
   return `${surveyTable(before)}\n${outcome}`;
 }
 
-function warn({ unrecoverableBatches, unknownMarks }: ReconcileReport): void {
+function warn({ unrecoverableBatches, olderThanLog, unknownMarks }: ReconcileReport): void {
   if (unrecoverableBatches > 0) {
     printError(
       `${plural(unrecoverableBatches, 'lost batch')}: the events are no longer in the outbox either.`,
+    );
+  }
+  for (const stream of olderThanLog) {
+    printError(
+      `${stream} ended with an event that left the outbox long ago: Redis was restored from a backup older than OUTBOX_KEEP. What lies between is in the archive, if there is one: \`bus replay\` brings it to a group.`,
     );
   }
   for (const stream of unknownMarks) {
