@@ -14,7 +14,7 @@ export interface Connections {
   open(url: Secret): { readonly pool: Pool; readonly db: Database };
   /**
    * A database with the schema that this version knows.
-   * @throws SchemaOutdatedError @throws SchemaNewerError
+   * @throws SchemaOutdatedError @throws SchemaNewerError @throws SchemaMisplacedError
    */
   database(url: Secret): Promise<{ readonly pool: Pool; readonly db: Database }>;
   redis(url: Secret): EventTransport;

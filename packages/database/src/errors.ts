@@ -24,6 +24,18 @@ export class SchemaNewerError extends Error {
   }
 }
 
+/** The bus's tables are not, would not be, or are not looked for in the schema `public`, which its functions name. */
+export class SchemaMisplacedError extends Error {
+  override readonly name = 'SchemaMisplacedError';
+  readonly code = 'schema_misplaced';
+
+  constructor(problem: string, { role, database }: { readonly role: string; readonly database: string }) {
+    super(
+      `${problem}: let search_path begin with public, as \`alter role ${role} in database ${database} set search_path = public\` does`,
+    );
+  }
+}
+
 /** A migration failed; the database is as it was before. */
 export class MigrationFailedError extends Error {
   override readonly name = 'MigrationFailedError';

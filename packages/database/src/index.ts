@@ -3,6 +3,7 @@ export type { PoolOptions } from './connection.ts';
 export { createDatabase, createPool } from './connection.ts';
 export {
   MigrationFailedError,
+  SchemaMisplacedError,
   SchemaNewerError,
   SchemaOutdatedError,
   TopicPartitionsError,

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createTestDatabase, type TestDatabase } from '@event-bus/testkit';
 import { sql } from 'kysely';
-import { afterEach, beforeEach, expect, inject, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { createDatabase, createPool } from './connection.ts';
-import { SchemaNewerError, SchemaOutdatedError } from './errors.ts';
+import { SchemaMisplacedError, SchemaNewerError, SchemaOutdatedError } from './errors.ts';
 import { assertSchemaIsCurrent, migrate, migrationNames } from './migrate.ts';
 
 let database: TestDatabase;
@@ -53,6 +53,65 @@ test('a database newer than this version is refused by the check and by migrate'
 
   await expect(assertSchemaIsCurrent(db)).rejects.toThrow(SchemaNewerError);
   await expect(migrate(db)).rejects.toThrow(/9999-from-the-future/);
+});
+
+describe('when search_path begins with another schema than public', () => {
+  const schemas = (table: string) =>
+    sql<{ schemaname: string }>`select schemaname from pg_tables where tablename = ${table}`.execute(open());
+
+  /** For connections that are opened from now on. */
+  async function usePath(path: string): Promise<void> {
+    const db = open();
+    await sql`create schema if not exists own`.execute(db);
+    await sql.raw(`alter database ${database.name} set search_path = ${path}`).execute(db);
+  }
+
+  test('nothing is migrated into that one', async () => {
+    await usePath('own, public');
+
+    await expect(migrate(open())).rejects.toThrow(SchemaMisplacedError);
+    await expect(migrate(open())).rejects.toThrow(
+      /^the tables of the bus have to be in the schema public, .* made in own: .*`alter role \S+ in database \S+ set search_path = public`/,
+    );
+    expect((await schemas('bus_migrations')).rows).toEqual([]);
+  });
+
+  test('what was migrated into it is refused', async () => {
+    await migrate(open());
+    await sql`create schema own; alter table bus_migrations set schema own`.execute(open());
+    await usePath('own, public');
+
+    await expect(assertSchemaIsCurrent(open())).rejects.toThrow(
+      /leads to tables of the bus in the schema own/,
+    );
+    await expect(migrate(open())).rejects.toThrow(SchemaMisplacedError);
+  });
+
+  test('a role may work with the tables in public, and migrate what is up to date', async () => {
+    await migrate(open());
+    await usePath('own, public');
+
+    await expect(assertSchemaIsCurrent(open())).resolves.toBeUndefined();
+    expect(await migrate(open())).toEqual([]);
+    expect((await schemas('bus_migrations')).rows).toEqual([{ schemaname: 'public' }]);
+  });
+
+  test('without public behind it, the tables are not called missing', async () => {
+    await migrate(open());
+    await usePath('own');
+
+    await expect(assertSchemaIsCurrent(open())).rejects.toThrow(/search_path does not lead there/);
+    await expect(migrate(open())).rejects.toThrow(SchemaMisplacedError);
+  });
+
+  test('a migration that is missing is not made there beside the others', async () => {
+    await migrate(open());
+    await sql`delete from bus_migrations where name = (select max(name) from bus_migrations)`.execute(open());
+    await usePath('own, public');
+
+    await expect(assertSchemaIsCurrent(open())).rejects.toThrow(SchemaOutdatedError);
+    await expect(migrate(open())).rejects.toThrow(SchemaMisplacedError);
+  });
 });
 
 test('released migrations are frozen', async () => {

@@ -7,7 +7,7 @@ import { checkClock, type Report } from './finding.ts';
 /**
  * Looks at a PostgreSQL: whether it can be used as it is, has the schema that this version knows, and lets the role do what
  * publisher and runners have to. Returns whether the tables of the bus can be read.
- * @throws what keeps it from being asked, or SchemaOutdatedError, SchemaNewerError.
+ * @throws what keeps it from being asked, or SchemaOutdatedError, SchemaNewerError, SchemaMisplacedError.
  */
 export async function checkDatabase(db: Kysely<BusDatabase>, report: Report): Promise<boolean> {
   const found = await examineDatabase(db);
