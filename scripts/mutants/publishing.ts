@@ -173,8 +173,8 @@ export const publishingMutations: readonly Mutation[] = [
     edits: [
       {
         file: 'packages/publisher/src/retry-parked.ts',
-        find: '    batch.unparked = [...batch.unparked, ...gone.map(({ position }) => position)];\n',
-        replace: '    if (rows.length === 0) return;\n',
+        find: '  batch.unparked = [...batch.unparked, ...gone.map(({ position }) => position)];\n',
+        replace: '  if (rows.length === 0) return false;\n',
       },
     ],
     tests: ['packages/publisher/src/publisher.int.test.ts'],

@@ -52,7 +52,7 @@ export async function listStreams(from: {
 }
 
 async function look(observer: StreamObserver, name: string, topic: string | null): Promise<StreamView> {
-  const [status, groups] = await Promise.all([observer.stream(name), observer.groupNames(name)]);
+  const [status, groups] = await Promise.all([observer.stream(name), observer.groups(name)]);
   const writers = await Promise.all(
     [...status.writers].map(async ([source, mark]) => ({
       source,
@@ -71,7 +71,7 @@ async function look(observer: StreamObserver, name: string, topic: string | null
     lastAt: status.lastId === null ? null : entryTime(status.lastId),
     writers,
     trimmedTo: status.trimmedTo,
-    groups: groups.sort(),
+    groups: groups.map(({ group }) => group).sort(),
   };
 }
 
