@@ -126,6 +126,17 @@ test('makers that start at once leave no constraint behind', async () => {
   expect(await guards()).toEqual([]);
 });
 
+test('a maker that takes its time is not waited for', async () => {
+  const other = await database.pool.connect();
+  await other.query('begin');
+  await other.query('select pg_advisory_xact_lock(1869968482, 3)');
+
+  expect(await ensurePartitions(maker, 'outbox')).toBe(0);
+  await other.query('commit');
+  other.release();
+  expect(await ensurePartitions(maker, 'outbox')).toBeGreaterThan(0);
+});
+
 test('a lock that is not to be had is left for the next call', async () => {
   const reader = await database.pool.connect();
   await reader.query('begin');

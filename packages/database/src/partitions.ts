@@ -20,9 +20,17 @@ export async function ensurePartitions(
   return made + (await attach());
 }
 
+const lockNotAvailable = '55P03';
+
 async function count(db: Kysely<BusDatabase>, call: ReturnType<typeof sql>): Promise<number> {
-  const { rows } = await sql<{ count: number }>`select ${call} as count`.execute(db);
-  return rows[0]?.count ?? 0;
+  try {
+    const { rows } = await sql<{ count: number }>`select ${call} as count`.execute(db);
+    return rows[0]?.count ?? 0;
+  } catch (error) {
+    // Another maker is at it for longer than anybody waits.
+    if (error instanceof pg.DatabaseError && error.code === lockNotAvailable) return 0;
+    throw error;
+  }
 }
 
 /** A daily partition. The default one is never among them. */

@@ -79,13 +79,11 @@ test.each([
         ? 'ok the streams that can be read are archived and trimmed as they should be'
         : 'ok streams are archived and trimmed as they should be',
     ]);
+    // Pruning does not look at what is known of failures.
+    const untold = (what: string) => (key === stream ? `.*${what} cannot be read: WRONGTYPE` : '');
     expect(saidOf('pruning')).toEqual([
-      expect.stringMatching(
-        /^warning outbox_events_old of the outbox .*: the stream cannot be read: WRONGTYPE/,
-      ),
-      expect.stringMatching(
-        /^warning inbox_events_old of the inbox .*: events:user, .*, cannot be read: WRONGTYPE/,
-      ),
+      expect.stringMatching(`^warning outbox_events_old of the outbox${untold('the stream')}`),
+      expect.stringMatching(`^warning inbox_events_old of the inbox${untold('events:user, .*,')}`),
     ]);
   },
 );
