@@ -23,6 +23,7 @@ function samplesOf(seconds: number, of: (at: number) => Partial<Sample>): Sample
     entries: 0,
     deadLetters: 0,
     memory: {},
+    postgresProcesses: 50,
     ...of(at),
   }));
 }
@@ -45,6 +46,19 @@ test('memory that goes on growing is not flat, however often it is collected', (
   expect(memoryOver((at) => (60 + (at % 100) + at / 5) * MiB)).toMatchObject([
     { met: false, found: 'at most 219 MiB, then 259 MiB' },
   ]);
+});
+
+test('PostgreSQL may be given more connections, and the processes that serve them may not grow', () => {
+  const judged = (each: (at: number) => number) => {
+    const samples = samplesOf(500, (at) => {
+      const postgresProcesses = 50 + Math.floor(at / 10);
+      return { postgresProcesses, memory: { PostgreSQL: postgresProcesses * each(at) * MiB } };
+    });
+    return checkMemory(samples, 10).map(({ met }) => met);
+  };
+
+  expect(judged(() => 4)).toEqual([true]);
+  expect(judged((at) => 4 + at / 400)).toEqual([false]);
 });
 
 test('memory is not judged in a run that is too short to tell', () => {

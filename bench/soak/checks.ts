@@ -40,13 +40,17 @@ const mayGrowBytes = 32 * MiB;
 /**
  * Whether the memory of every process is flat: the most that it had in the last two fifths of the time exceeds the most in the
  * two before by no more than a tenth, or 32 MiB. The first fifth does not count. It goes by peaks, since a heap is collected
- * once in some minutes, and grows until then.
+ * once in some minutes, and grows until then. PostgreSQL's is counted as if it had as many processes all the time as at most: pools
+ * open connections as they need them, up to a limit.
  */
 export function checkMemory(samples: readonly Sample[], minutes: number): Check[] {
   const fifth = Math.floor(samples.length / 5);
   const [early, late] = [samples.slice(fifth, 3 * fifth), samples.slice(3 * fifth)];
+  const mostProcesses = Math.max(0, ...samples.map(({ postgresProcesses }) => postgresProcesses));
   return Object.keys(samples.at(-1)?.memory ?? {}).map((process) => {
-    const peak = (part: readonly Sample[]) => Math.max(0, ...part.map(({ memory }) => memory[process] ?? 0));
+    const bytesAt = ({ memory, postgresProcesses }: Sample) =>
+      (memory[process] ?? 0) * (process === 'PostgreSQL' ? mostProcesses / postgresProcesses : 1);
+    const peak = (part: readonly Sample[]) => Math.max(0, ...part.map(bytesAt));
     const [before, after] = [peak(early), peak(late)];
     return {
       name: `memory of ${process}`,

@@ -10,15 +10,18 @@ export function memoryOf(pid: number): number | undefined {
   return kilobytes === undefined ? undefined : kilobytes * 1_024;
 }
 
-/** The same of a process and its children. */
-export function memoryOfFamily(pid: number): number | undefined {
+/** The same of a process and its children, and how many they are. */
+export function memoryOfFamily(
+  pid: number,
+): { readonly bytes: number; readonly processes: number } | undefined {
   const own = memoryOf(pid);
   if (own === undefined) return undefined;
   const children = readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
-    .filter((child) => fieldOf(child, 'PPid') === pid);
-  return children.reduce((sum, child) => sum + (memoryOf(child) ?? 0), own);
+    .filter((child) => fieldOf(child, 'PPid') === pid)
+    .flatMap((child) => memoryOf(child) ?? []);
+  return { bytes: children.reduce((sum, bytes) => sum + bytes, own), processes: 1 + children.length };
 }
 
 function fieldOf(pid: number, field: string): number | undefined {

@@ -28,6 +28,8 @@ export interface Sample {
   readonly deadLetters: number;
   /** In bytes, by process; of PostgreSQL with all its own, of Redis as it says itself. */
   readonly memory: Readonly<Record<string, number>>;
+  /** How many processes PostgreSQL has: most of them serve a connection. */
+  readonly postgresProcesses: number;
 }
 
 const streams = ['events:user', 'events:project'];
@@ -101,13 +103,17 @@ export function createSampler(stack: Stack, committed: () => number): Sampler {
     return Number(reply[reply.indexOf('entries-added') + 1]);
   }
 
-  function readMemory(usedMemoryBytes: number): Record<string, number> {
+  function readMemory(usedMemoryBytes: number): Pick<Sample, 'memory' | 'postgresProcesses'> {
+    const postgres = memoryOfFamily(stack.postgres.pid);
     const own = stack.workers().map(({ name, pid }) => [name, memoryOf(pid)] as const);
-    const all = [...own, ['PostgreSQL', memoryOfFamily(stack.postgres.pid)] as const];
-    return Object.fromEntries([
-      ...all.flatMap(([name, bytes]) => (bytes === undefined ? [] : [[name, bytes] as const])),
-      ['Redis', usedMemoryBytes],
-    ]);
+    const all = [...own, ['PostgreSQL', postgres?.bytes] as const];
+    return {
+      memory: Object.fromEntries([
+        ...all.flatMap(([name, bytes]) => (bytes === undefined ? [] : [[name, bytes] as const])),
+        ['Redis', usedMemoryBytes],
+      ]),
+      postgresProcesses: postgres?.processes ?? 0,
+    };
   }
 
   async function sample(): Promise<Sample> {
@@ -120,7 +126,7 @@ export function createSampler(stack: Stack, committed: () => number): Sampler {
       committed: committed(),
       ...database,
       ...streamed,
-      memory: readMemory(usedMemoryBytes),
+      ...readMemory(usedMemoryBytes),
     };
   }
 
