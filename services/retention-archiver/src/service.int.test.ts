@@ -64,7 +64,7 @@ test('the service archives, trims, expires and tells how things stand', async ()
 test('streams far beyond the memory that they may take up are let go at once, in turns', async () => {
   await registerTopics(stage.database.db, [{ name: 'order', partitions: 1 }]);
   const streams = [stream, 'events:order'];
-  for (const each of streams) await stage.fill(each, 41_000);
+  for (const each of streams) await stage.fill(each, 21_000);
 
   await stage.spawn('retention-archiver', {
     ARCHIVE_EVERY: '24h',
@@ -81,8 +81,8 @@ test('streams far beyond the memory that they may take up are let go at once, in
   const written = stage.s3.requests().filter(({ operation }) => operation === 'PutObject');
   const turns = written.map(({ key }) => streams.findIndex((each) => key.includes(encodeURIComponent(each))));
   expect([
-    [0, 1, 0, 1, 0, 1],
-    [1, 0, 1, 0, 1, 0],
+    [0, 1, 0, 1],
+    [1, 0, 1, 0],
   ]).toContainEqual(turns);
 });
 
