@@ -89,6 +89,7 @@ export { type RetryOutcome, requestRetry } from './retry.ts';
 export { listStreams, type StreamView, type StreamWriterView } from './streams.ts';
 export {
   formerStreams,
+  readersOf,
   registeredStreams,
   retainedStreams,
   streamsOfGroup,

@@ -1,4 +1,10 @@
-import { type BusDatabase, loadGroup, loadGroups, loadTopics } from '@event-bus/database';
+import {
+  type BusDatabase,
+  loadGroup,
+  loadGroups,
+  loadTopics,
+  type RegisteredGroup,
+} from '@event-bus/database';
 import { formerStreamKeys, streamKeys } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
 import { UnknownGroupError, UnknownTopicError } from './errors.ts';
@@ -22,6 +28,20 @@ export async function formerStreams(bus: Kysely<BusDatabase>): Promise<Map<strin
       formerStreamKeys(name, partitions).map((stream) => [stream, name]),
     ),
   );
+}
+
+/**
+ * The registered groups that are to read a stream of a topic. Of a former one only those that are on it, `present`: who came later
+ * was never to read it.
+ */
+export function readersOf(
+  registered: readonly RegisteredGroup[],
+  topic: string,
+  present: readonly string[] | null,
+): string[] {
+  return registered
+    .filter(({ name, topics }) => topics.includes(topic) && (present?.includes(name) ?? true))
+    .map(({ name }) => name);
 }
 
 /** All streams whose entries are kept as long as a policy says: the registered ones, and those before them. */

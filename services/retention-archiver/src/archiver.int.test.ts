@@ -1,10 +1,10 @@
 import { createS3Store } from '@event-bus/archive/s3';
-import { recordTrimmed, registerGroup } from '@event-bus/database';
+import { recordTrimmed } from '@event-bus/database';
 import { eventually } from '@event-bus/testkit';
 import { compareEntryIds, derivedKeys } from '@event-bus/transport';
 import { afterEach, beforeEach, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { sweepStream } from './stream-sweep.ts';
-import { bucket, createStage, idsOf, type Stage, stream, topic, whole } from './testing.ts';
+import { bucket, createStage, idsOf, type Stage, stream, whole } from './testing.ts';
 
 let stage: Stage;
 
@@ -116,14 +116,7 @@ describe('a sweep', () => {
     await publish(20);
     await stage.settle('mail', 5);
     await stage.database.pool.query('update topics set partitions = 2');
-    await registerGroup(stage.database.db, {
-      name: 'late',
-      topics: [topic],
-      ordering: 'none',
-      startFrom: 'beginning',
-      startPositions: new Map(),
-      policy: {},
-    });
+    await stage.register('late');
 
     await stage.sweep();
 
@@ -157,14 +150,7 @@ describe('a sweep', () => {
     await publish(20);
     await stage.join('mail');
     // The older one does not know the topic.
-    await registerGroup(stage.database.db, {
-      name: 'mail',
-      topics: ['project'],
-      ordering: 'none',
-      startFrom: 'beginning',
-      startPositions: new Map(),
-      policy: {},
-    });
+    await stage.register('mail', ['project']);
 
     await stage.sweep();
 

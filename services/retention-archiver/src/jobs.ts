@@ -29,7 +29,7 @@ const PLAN_EVERY_MS = 2_000;
 const OVERDUE_MS = 5_000;
 
 /**
- * The jobs of all archivers: one scheduler per registered stream, one for expiry. Any number of processes plan and work. What
+ * The jobs of all archivers: one scheduler per stream that a topic has or had, one for expiry. Any number of processes plan and work. What
  * the queue knows may be lost or go back in time with Redis at any moment: it says only when to look, and what has gone is
  * planned again.
  */

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { registerGroup, registerTopics } from '@event-bus/database';
+import { registerTopics } from '@event-bus/database';
 import { eventually, type ServiceProcess, spawnService } from '@event-bus/testkit';
 import { afterEach, beforeEach, expect, inject, test } from 'vitest';
 import { createStage, idsOf, type Stage, stream, topic } from './testing.ts';
@@ -121,14 +121,7 @@ test('of a topic that was given more partitions, the stream it had before is arc
   await write([40, 30, 20, 10, 0]);
   await stage.settle('mail', 4);
   await stage.database.pool.query('update topics set partitions = 2');
-  await registerGroup(stage.database.db, {
-    name: 'late',
-    topics: [topic],
-    ordering: 'none',
-    startFrom: 'beginning',
-    startPositions: new Map(),
-    policy: {},
-  });
+  await stage.register('late');
 
   await stage.spawn('retention-archiver', { ...quick, RETENTION: '*.cold=25d' });
 

@@ -51,6 +51,8 @@ export interface Stage {
   /** Starts a publisher in this process. */
   startPublisher(): { stop(): Promise<void> };
   spawn(service: string, env?: Readonly<Record<string, string>>): Promise<ServiceProcess>;
+  /** Registers a group, of the stream's topic unless told otherwise, which has yet to come to Redis. */
+  register(group: string, topics?: string[]): Promise<void>;
   /** Registers a group and creates it at the beginning of the stream. */
   join(group: string): Promise<void>;
   /** Has a group settle all that it is given, or so many. */
@@ -114,6 +116,11 @@ export async function createStage(
     ...s3.env,
   };
   await registerTopics(database.db, [{ name: topic, partitions: 1 }]);
+
+  async function register(name: string, topics = [topic]): Promise<void> {
+    const rest = { ordering: 'none', startFrom: 'beginning', startPositions: new Map(), policy: {} } as const;
+    await registerGroup(database.db, { name, topics, ...rest });
+  }
 
   const stage: Stage = {
     database,
@@ -182,15 +189,9 @@ export async function createStage(
       await spawned.waitFor(/"msg":"started"/);
       return spawned;
     },
+    register,
     async join(group) {
-      await registerGroup(database.db, {
-        name: group,
-        topics: [topic],
-        ordering: 'none',
-        startFrom: 'beginning',
-        startPositions: new Map(),
-        policy: {},
-      });
+      await register(group);
       await reader.ensureGroup({ stream, group }, '0');
     },
     async settle(group, count = 100_000) {

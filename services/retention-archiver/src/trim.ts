@@ -1,5 +1,5 @@
 import { loadGroups, loadRetention, recordTrimmed, type SourceEvent } from '@event-bus/database';
-import { formerStreams, trimTerms } from '@event-bus/operations';
+import { formerStreams, readersOf, trimTerms } from '@event-bus/operations';
 import { compareEntryIds, type LastOfSources } from '@event-bus/transport';
 import { OvertakenError, StreamChangedError } from './errors.ts';
 import { nameOf, type Sweep } from './sweep.ts';
@@ -15,7 +15,7 @@ export async function trim(sweep: Sweep): Promise<void> {
   const retention = await loadRetention(bus, stream);
   const anchor = nameOf(retention?.archived ?? null);
   if (retention === undefined || anchor === undefined) return;
-  const bounds = await trimmer.bounds(stream, (await readersOf(sweep)).groups, anchor);
+  const bounds = await trimmer.bounds(stream, (await groupsOn(sweep)).groups, anchor);
   const [binding] = trimTerms(bounds, retention, sweep.windowFrom);
   const { firstId } = bounds;
   if (!bounds.anchored || binding === undefined || firstId === null) return;
@@ -44,7 +44,7 @@ export async function trim(sweep: Sweep): Promise<void> {
     upTo = (await unlessChanged(stream, trimmer.lastOfSources(stream, left))).upTo;
   }
   if (upTo === null) return;
-  const result = await trimmer.trim(stream, { upTo, anchor, ...(await readersOf(sweep)) });
+  const result = await trimmer.trim(stream, { upTo, anchor, ...(await groupsOn(sweep)) });
   if (result.outcome === 'trimmed') observer.trimmed(stream, result.removed, upTo);
   else if (result.reason === 'changed')
     throw new StreamChangedError(stream, 'what is archived is no longer there');
@@ -52,9 +52,9 @@ export async function trim(sweep: Sweep): Promise<void> {
 
 /**
  * The groups that are to read the stream now, and those that read it though nobody registered them. A sweep may take long,
- * and who comes meanwhile needs what it has yet to read. Who came when nobody read the stream any more was never to read it.
+ * and who comes meanwhile needs what it has yet to read.
  */
-async function readersOf({ bus, streams, stream, topic }: Sweep): Promise<{
+async function groupsOn({ bus, streams, stream, topic }: Sweep): Promise<{
   readonly groups: readonly string[];
   readonly bystanders: readonly string[];
 }> {
@@ -62,9 +62,7 @@ async function readersOf({ bus, streams, stream, topic }: Sweep): Promise<{
   const present = await streams.groupNames(stream);
   const registered = await loadGroups(bus);
   const isFormer = (await formerStreams(bus)).has(stream);
-  const groups = registered
-    .filter(({ name, topics }) => topics.includes(topic) && (!isFormer || present.includes(name)))
-    .map(({ name }) => name);
+  const groups = readersOf(registered, topic, isFormer ? present : null);
   const bystanders = present.filter((name) => !groups.includes(name));
   return { groups, bystanders };
 }

@@ -1,7 +1,7 @@
 import { type BusDatabase, loadGroups, loadRetentions, type StreamRetention } from '@event-bus/database';
 import { compareEntryIds, issuedAt, type StreamObserver, type StreamTrimmer } from '@event-bus/transport';
 import type { Kysely } from 'kysely';
-import { formerStreams, retainedStreams } from '../topology.ts';
+import { formerStreams, readersOf, retainedStreams } from '../topology.ts';
 import { type StreamUnreadableError, toViews, unlessUnreadable, type Views } from '../unreadable.ts';
 import type { PolicyOf } from './policy.ts';
 import { type TrimTerm, trimTerms } from './terms.ts';
@@ -57,9 +57,7 @@ export async function retentionStatus(
     const retention = recorded.get(stream);
     const seen = await unlessUnreadable(observer, stream, async () => {
       const present = former.has(stream) ? await observer.groupNames(stream) : null;
-      const readers = groups
-        .filter(({ name, topics }) => topics.includes(topic) && (present?.includes(name) ?? true))
-        .map(({ name }) => name);
+      const readers = readersOf(groups, topic, present);
       const view = await look(parts, { stream, topic, readers, retention });
       const neverWas = present !== null && retention === undefined && view.length === 0;
       return neverWas ? null : view;
